@@ -1,0 +1,38 @@
+"""What asyncio leaves to its users: to finish something although one was told to stop."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+async def settle(
+    future: "asyncio.Future[T]", *, on_cancel: Callable[[], object] | None = None
+) -> T:
+    """Wait until *future* is done, however often the caller is cancelled meanwhile.
+
+    For work that must not be cut in the middle: a transaction, a slice in a thread. Whatever the
+    future ends with, an error too, reaches the caller; only when it ended well is a cancellation
+    raised in its place, after the fact. *on_cancel* may ask the future to come to an end soon.
+
+    Raises:
+        asyncio.CancelledError: The caller was cancelled while it waited; the future is done.
+    """
+    cancelled: asyncio.CancelledError | None = None
+    while not future.done():
+        try:
+            await asyncio.wait({future})
+        except asyncio.CancelledError as error:
+            cancelled = error
+            if on_cancel is not None:
+                on_cancel()
+    result = future.result()
+    if cancelled is not None:
+        raise cancelled
+    return result
+
+
+async def finish(work: Coroutine[Any, Any, T]) -> T:
+    """Run *work* as a task of its own and `settle` it."""
+    return await settle(asyncio.ensure_future(work))

@@ -1,0 +1,1 @@
+"""What callers see: routes, answers, errors over HTTP."""

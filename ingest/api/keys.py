@@ -1,0 +1,31 @@
+"""Where handlers find the objects they work with: typed keys of the application."""
+
+import asyncio
+from typing import Final
+
+from aiohttp import web
+
+from ingest.bank.base import ItemBank
+from ingest.items.single import SingleItems
+from ingest.jobs.service import JobService
+from ingest.storage.database import Database
+
+
+class Lifecycle:
+    """Whether the service takes requests, and whether it is about to go."""
+
+    def __init__(self) -> None:
+        #: Set from the moment in which shutdown begins.
+        self.closing = asyncio.Event()
+
+    @property
+    def ready(self) -> bool:
+        """Whether requests can be served."""
+        return not self.closing.is_set()
+
+
+LIFECYCLE: Final = web.AppKey("lifecycle", Lifecycle)
+DATABASE: Final = web.AppKey("database", Database)
+BANK: Final = web.AppKey("bank", ItemBank)
+JOBS: Final = web.AppKey("jobs", JobService)
+SINGLE_ITEMS: Final = web.AppKey("single_items", SingleItems)

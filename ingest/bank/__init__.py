@@ -1,0 +1,1 @@
+"""The item bank: one interface, and the places where items live."""

@@ -1,0 +1,118 @@
+"""The interface that every kind of item bank serves.
+
+One suite of contract tests (``tests/bank/test_contract.py``) holds for all of them.
+"""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from typing import Protocol, TypeVar
+
+from attrs import frozen
+
+from ingest.model.item import Commit, Document, History, Problem, Rejected
+
+T = TypeVar("T")
+
+
+@frozen(kw_only=True)
+class Listing:
+    """One entry of the bank's listing."""
+
+    #: The item id as the bank has it: the folder's name without ``.git``, the project's path.
+    key: str
+    path: str
+    #: Opaque, compared for equality only; None where nothing was committed yet.
+    revision: str | None
+    #: Why this entry cannot be read at all.
+    problem: Problem | None = None
+
+
+@frozen(kw_only=True)
+class Wanted:
+    """An item to read, and the commit up to which its history is known already."""
+
+    key: str
+    path: str
+    revision: str
+    #: The stored commit's hash; None to read the whole history.
+    after: str | None = None
+
+
+@frozen(kw_only=True)
+class Log:
+    """Commits of an item, oldest first, along the first parents."""
+
+    commits: tuple[Commit, ...]
+    #: True when they begin with the first commit, for `after` was None or not in the history.
+    is_whole: bool
+
+
+class Scan(Protocol):
+    """A listing of the bank under way: iterate it once, then ask whether it was complete."""
+
+    @property
+    def total(self) -> int | None:
+        """How many entries there are; None as long as the bank has not told."""
+
+    @property
+    def complete(self) -> bool:
+        """True once the listing has ended without a gap; only then may absence mean deletion."""
+
+    def __aiter__(self) -> AsyncIterator[Sequence[Listing]]:
+        """Yield the entries in slices.
+
+        Raises:
+            BankUnavailableError: The bank went away, or a part of the listing cannot be had.
+        """
+
+
+class ItemBank(Protocol):
+    """Where the items live. Cancelling any of these leaves no thread and no request at work."""
+
+    async def check(self) -> None:
+        """Return when the bank can be reached and read.
+
+        Raises:
+            BankUnavailableError: It cannot; the message says what is wrong with what.
+        """
+
+    def scan(self, since: str | None = None) -> Scan:
+        """List every item present; *since* is the cursor of an earlier complete scan."""
+
+    async def head(self, key: str) -> Listing | None:
+        """Return the entry of one item; None only when its absence is certain.
+
+        Raises:
+            BankUnavailableError: The bank cannot tell.
+        """
+
+    async def read(self, key: str, revision: str) -> Document:
+        """Return the item's document as it is at a revision.
+
+        Raises:
+            BankUnavailableError: The bank cannot be read.
+            ItemNotFoundError: There is no such item or revision.
+        """
+
+    async def log(self, key: str, after: str | None = None) -> Log:
+        """Return the commits since *after*.
+
+        Raises:
+            BankUnavailableError: The bank cannot be read.
+            ItemNotFoundError: There is no such item.
+        """
+
+    def read_changes(
+        self, wanted: Sequence[Wanted], derive: Callable[[History], T]
+    ) -> AsyncGenerator[Sequence[T | Rejected], None]:
+        """Read what happened to many items, and hand each history to *derive*.
+
+        *derive* runs where the reading runs (for local banks in a worker thread), so that bytes
+        do not pile up between the two. Results come in slices, in the order of *wanted*. An item
+        that cannot be read is a `Rejected`; one that has vanished meanwhile is left out.
+
+        Raises:
+            BankUnavailableError: The bank went away.
+        """
+
+    async def aclose(self) -> None:
+        """Release threads and connections; waits for a slice that is being read."""

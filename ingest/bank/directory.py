@@ -1,0 +1,173 @@
+"""What lies in a bank's folder: which entries are items', and what is wrong with the others.
+
+Everything here blocks, and belongs into a worker thread.
+"""
+
+import os
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Final
+
+from attrs import frozen
+
+from ingest.bank.base import Listing
+from ingest.bank.repository import UNREADABLE, head_revision, open_repository
+from ingest.errors import BankUnavailableError, ItemNotFoundError
+from ingest.model.item import ITEM_ID_MAX, Problem, ProblemKind
+
+_ENTRY: Final = re.compile(r"([0-9]+)(\.git)?", re.ASCII)
+
+
+@frozen
+class Entry:
+    """A folder that has an item's name."""
+
+    key: str
+    name: str
+    problem: Problem | None = None
+
+
+class Directory:
+    """The folder that holds the repositories.
+
+    Args:
+        root: The folder.
+        ignore_projects: Names of entries to pass over, whatever their case.
+        ignore_items: Item ids to pass over.
+    """
+
+    def __init__(
+        self, root: Path, *, ignore_projects: Iterable[str], ignore_items: Iterable[int]
+    ) -> None:
+        self.root = root
+        self._ignore_names = {name.casefold() for name in ignore_projects}
+        self._ignore_keys = {str(item_id) for item_id in ignore_items}
+
+    def identity(self) -> tuple[int, int]:
+        """Return what tells this folder from another one put in its place.
+
+        Raises:
+            BankUnavailableError: It cannot be read.
+        """
+        try:
+            with os.scandir(self.root):
+                found = self.root.stat()
+        except OSError as error:
+            raise BankUnavailableError(
+                f"The item bank {self.root} cannot be read: {error.strerror}. "
+                "Make the folder available, or name another one with --bank"
+            ) from error
+        return found.st_dev, found.st_ino
+
+    def entries(self) -> list[Entry]:
+        """Return the entries that have an item's name, by ascending number.
+
+        Raises:
+            BankUnavailableError: The folder cannot be listed to its end.
+        """
+        names: dict[str, list[str]] = {}
+        try:
+            with os.scandir(self.root) as found:
+                for entry in found:
+                    match = _ENTRY.fullmatch(entry.name)
+                    if match is not None and self._wants(entry.name, match[1]) and entry.is_dir():
+                        names.setdefault(match[1], []).append(entry.name)
+        except OSError as error:
+            raise BankUnavailableError(
+                f"The item bank {self.root} cannot be listed: {error.strerror}"
+            ) from error
+        ordered = sorted(names, key=lambda key: (len(key), key))
+        return [_entry(key, names[key]) for key in ordered]
+
+    def find(self, key: str) -> Entry | None:
+        """Return the entry of one item; None only when its absence is certain.
+
+        Raises:
+            BankUnavailableError: The folder cannot be read.
+        """
+        before = self.identity()
+        if not _is_key(key) or not self._wants(key, key):
+            return None
+        names = [name for name in (key, f"{key}.git") if (self.root / name).is_dir()]
+        if names:
+            return _entry(key, names)
+        if self.identity() != before:  # a bank that went away meanwhile proves nothing
+            raise BankUnavailableError(f"The item bank {self.root} was replaced while it was read")
+        return None
+
+    def listing(self, entry: Entry) -> Listing | None:
+        """Return where an entry's repository stands; None where it has gone meanwhile.
+
+        Raises:
+            BankUnavailableError: It is the whole bank that has gone.
+        """
+        path = self.root / entry.name
+        revision, problem = None, entry.problem
+        if problem is None:
+            try:
+                revision = head_revision(open_repository(path))
+            except UNREADABLE as error:
+                problem = self.fault(path, error)
+                if problem is None:
+                    return None
+        return Listing(key=entry.key, path=str(path), revision=revision, problem=problem)
+
+    def locate(self, key: str) -> Path:
+        """Return where an item's repository is.
+
+        Raises:
+            ItemNotFoundError: There is no such folder.
+        """
+        entry = self.find(key)
+        if entry is None:
+            raise ItemNotFoundError(key, where="the item bank")
+        return self.root / entry.name
+
+    def fault(self, path: Path, error: Exception) -> Problem | None:
+        """Say why a repository cannot be read; None where it has gone meanwhile.
+
+        Raises:
+            BankUnavailableError: It is the whole bank that has gone.
+        """
+        self.identity()
+        if not path.exists():
+            return None
+        if (path / "HEAD").exists() or (path / ".git").exists():
+            return Problem(
+                ProblemKind.UNREADABLE_REPOSITORY,
+                f"{path} cannot be read ({error}): repair the repository or its permissions",
+            )
+        return Problem(
+            ProblemKind.NOT_A_REPOSITORY,
+            f"{path} has an item's name but is no git repository ({error}): "
+            "make it one, or move it out of the bank",
+        )
+
+    def _wants(self, name: str, key: str) -> bool:
+        return key not in self._ignore_keys and self._ignore_names.isdisjoint(
+            {name.casefold(), key.casefold()}
+        )
+
+
+def _is_key(key: str) -> bool:
+    return key.isascii() and key.isdigit()
+
+
+def _entry(key: str, names: Sequence[str]) -> Entry:
+    return Entry(key, min(names), _name_problem(key, names))
+
+
+def _name_problem(key: str, names: Sequence[str]) -> Problem | None:
+    if len(names) > 1:
+        return Problem(
+            ProblemKind.DUPLICATE_ID,
+            f"{' and '.join(sorted(names))} both claim item {key}: remove one of them",
+        )
+    too_long = len(key) > len(str(ITEM_ID_MAX))
+    if key.startswith("0") or too_long or int(key) > ITEM_ID_MAX:
+        return Problem(
+            ProblemKind.BAD_KEY,
+            f"{names[0]} cannot be an item id: ids are 1 to {ITEM_ID_MAX}, without leading zeros",
+        )
+    return None

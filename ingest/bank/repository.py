@@ -1,0 +1,145 @@
+"""One item's repository, read with libgit2: committed state only, never a checkout, no hooks.
+
+Everything here blocks, and belongs into a worker thread.
+"""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+import pygit2
+from pygit2.enums import ConfigLevel, FileMode, ObjectType, RepositoryOpenFlag
+
+from ingest.model.item import DOCUMENT_LIMIT_BYTES, Commit, Document, Problem, ProblemKind
+
+DOCUMENT_NAME: Final = "item.json"
+
+#: The marker beside a document whose item is still being made.
+BEING_CREATED_NAME: Final = "create"
+
+#: What libgit2 raises for a repository that is damaged, forbidden or of an unknown format.
+UNREADABLE: Final = (pygit2.GitError, KeyError, ValueError, OSError)
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+# The bank may belong to another user, and nobody's own git configuration may change what is read.
+pygit2.option(pygit2.enums.Option.SET_OWNER_VALIDATION, False)
+for _level in (ConfigLevel.SYSTEM, ConfigLevel.XDG, ConfigLevel.GLOBAL, ConfigLevel.PROGRAMDATA):
+    pygit2.settings.search_path[_level] = ""
+
+
+def open_repository(path: Path) -> pygit2.Repository:
+    """Open the repository at exactly *path*, bare or not.
+
+    Raises:
+        One of `UNREADABLE`.
+    """
+    return pygit2.Repository(str(path), RepositoryOpenFlag.NO_SEARCH)
+
+
+def head_revision(repository: pygit2.Repository) -> str | None:
+    """Return the hash that the repository's own HEAD stands for; None before the first commit."""
+    if repository.head_is_unborn:
+        return None
+    return str(repository.head.target)
+
+
+def branch_name(repository: pygit2.Repository) -> str:
+    """Return the default branch's name, or ``HEAD`` where HEAD names a commit."""
+    return "HEAD" if repository.head_is_detached else repository.head.shorthand
+
+
+def first_parents(
+    repository: pygit2.Repository,
+    revision: str,
+    after: str | None,
+    check: Callable[[], None],
+) -> tuple[list[pygit2.Oid], bool]:
+    """Return the commits from *after* (left out) to *revision*, oldest first, by first parents.
+
+    *check* is called between commits, to raise when it is time to give up. Also returns whether
+    they begin with the first commit, for *after* was not met. At least one commit is returned:
+    *revision* itself where it equals *after*.
+    """
+    chain: list[pygit2.Oid] = []
+    oid: pygit2.Oid | None = repository[revision].id
+    while oid is not None:
+        if str(oid) == after and chain:
+            return chain[::-1], False
+        chain.append(oid)
+        parents = _commit(repository, oid).parent_ids
+        oid = parents[0] if parents else None
+        check()
+    if after is not None and str(chain[0]) == after:
+        return chain[:1], False
+    return chain[::-1], True
+
+
+def read_documents(
+    repository: pygit2.Repository,
+    commits: list[pygit2.Oid],
+    check: Callable[[], None],
+) -> Iterator[Document]:
+    """Yield the document at each of these commits; a blob that stays is read once."""
+    last_blob: pygit2.Oid | None = None
+    content: bytes | None = None
+    problem: Problem | None = None
+    for oid in commits:
+        check()
+        commit = _commit(repository, oid)
+        tree = commit.tree
+        blob = _blob(tree, DOCUMENT_NAME)
+        if blob is None:
+            content, problem = None, None
+        elif blob != last_blob:
+            content, problem = _content(repository, blob)
+        last_blob = blob
+        yield Document(
+            commit=describe(commit),
+            content=content,
+            problem=problem,
+            is_being_created=BEING_CREATED_NAME in tree,
+        )
+
+
+def describe_all(repository: pygit2.Repository, commits: list[pygit2.Oid]) -> tuple[Commit, ...]:
+    """Return what is to be known of each of these commits."""
+    return tuple(describe(_commit(repository, oid)) for oid in commits)
+
+
+def describe(commit: pygit2.Commit) -> Commit:
+    """Return what is to be known of a commit, whatever bytes and numbers it was made with."""
+    try:
+        committed_at = _EPOCH + timedelta(seconds=commit.commit_time)
+    except OverflowError:
+        committed_at = _EPOCH
+    author = commit.author.raw_name.decode("utf-8", errors="replace")
+    return Commit(hash=str(commit.id), committed_at=committed_at, author=author)
+
+
+def _commit(repository: pygit2.Repository, oid: pygit2.Oid) -> pygit2.Commit:
+    return repository[oid].peel(pygit2.Commit)
+
+
+def _blob(tree: pygit2.Tree, name: str) -> pygit2.Oid | None:
+    if name not in tree:
+        return None
+    entry = tree[name]
+    is_file = entry.filemode in {FileMode.BLOB, FileMode.BLOB_EXECUTABLE}
+    return entry.id if is_file else None
+
+
+def _content(
+    repository: pygit2.Repository, blob: pygit2.Oid
+) -> tuple[bytes | None, Problem | None]:
+    kind, size_bytes = repository.odb.read_header(blob)[:2]
+    if kind != ObjectType.BLOB:
+        raise ValueError(f"{blob} is no blob")
+    if size_bytes > DOCUMENT_LIMIT_BYTES:
+        message = (
+            f"{DOCUMENT_NAME} has {size_bytes} bytes, more than the {DOCUMENT_LIMIT_BYTES} that "
+            "are read: move what is large into files beside it"
+        )
+        return None, Problem(ProblemKind.TOO_LARGE, message)
+    return repository.odb.read(blob)[1], None

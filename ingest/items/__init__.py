@@ -1,0 +1,1 @@
+"""What the jobs do: the ingest rules, from the bank's documents to rows."""

@@ -1,0 +1,172 @@
+"""One item, now: what the jobs do to all of them, for whoever waits for this one."""
+
+from contextlib import aclosing
+from enum import StrEnum
+
+import structlog
+from sqlalchemy import Connection
+
+from ingest.bank.base import ItemBank, Listing, Wanted
+from ingest.errors import ItemNotFoundError, ItemProblemError
+from ingest.items.derivation import derive
+from ingest.items.rederivation import rederive_stored
+from ingest.items.writing import log_saved
+from ingest.model.item import Derived, Ingested, Problem, ProblemKind, Rejected
+from ingest.slices import Slices
+from ingest.storage.database import Database
+from ingest.storage.items import (
+    ItemWrite,
+    Saved,
+    StoredItem,
+    delete_items,
+    forget_problems,
+    load_items,
+    save_items,
+    stored_facts,
+)
+from ingest.storage.problems import record_problems
+
+_log = structlog.get_logger(__name__)
+
+
+class ItemOutcome(StrEnum):
+    """What became of an item that was asked for; the values are what the API answers."""
+
+    CREATED = "CREATED"
+    UPDATED = "UPDATED"
+    UNCHANGED = "UNCHANGED"
+    DELETED = "DELETED"
+
+
+class SingleItems:
+    """Synchronizes or migrates one item, beside whatever job runs. Writes no execution row."""
+
+    def __init__(self, bank: ItemBank, database: Database) -> None:
+        self._bank = bank
+        self._database = database
+        self._slices = Slices(threads=1)
+
+    def close(self) -> None:
+        """Let go of the thread that derives."""
+        self._slices.close()
+
+    async def synchronize(self, item_id: int) -> ItemOutcome:
+        """Bring one item in step with the bank; durable on return.
+
+        Raises:
+            ItemNotFoundError: Neither the bank nor the database has it.
+            ItemProblemError: The bank's version cannot be ingested; the stored one stays.
+            BankUnavailableError: The bank cannot tell.
+        """
+        listing = await self._bank.head(str(item_id))
+        stored = await self._stored(item_id)
+        if listing is None:
+            return await self._delete(item_id, stored)
+        return await self._bring(listing, stored)
+
+    async def migrate(self, item_id: int) -> ItemOutcome:
+        """Derive one item's row anew by the rules of today; durable on return.
+
+        From the stored document where the bank has no newer one, or has it no more.
+
+        Raises:
+            See `synchronize`.
+        """
+        listing = await self._bank.head(str(item_id))
+        stored = await self._stored(item_id)
+        if stored is None and listing is None:
+            raise _unknown(item_id)
+        if listing is not None and not _is_stored(listing, stored):
+            return await self._bring(listing, stored)
+        if stored is None:
+            raise _unknown(item_id)
+        known = stored
+        change = await self._slices.run(lambda _: rederive_stored(known))
+        if isinstance(change, Rejected):
+            raise await self._reject(change)
+        return ItemOutcome.UNCHANGED if change is None else await self._save(change)
+
+    async def _stored(self, item_id: int) -> StoredItem | None:
+        found = await self._database.read(lambda connection: load_items(connection, [item_id]))
+        return found.get(item_id)
+
+    async def _bring(self, listing: Listing, stored: StoredItem | None) -> ItemOutcome:
+        if listing.problem is not None:
+            raise await self._reject(_rejected(listing, listing.problem))
+        if _is_stored(listing, stored):
+            await self._database.write(lambda c: forget_problems(c, [listing.key]))
+            return ItemOutcome.UNCHANGED
+        derived = await self._read(listing, stored)
+        if isinstance(derived, Rejected):
+            raise await self._reject(derived)
+        if not isinstance(derived, Ingested):
+            raise ItemNotFoundError(
+                listing.key, where=f"the item bank: {listing.path} holds no item.json yet"
+            )
+        replaces = None if stored is None else stored.stored.revision
+        return await self._save(ItemWrite(ingested=derived, replaces=replaces))
+
+    async def _read(self, listing: Listing, stored: StoredItem | None) -> Derived | None:
+        if listing.revision is None:
+            if stored is None:
+                return None
+            problem = Problem(ProblemKind.DOCUMENT_REMOVED, f"{listing.path} has no commits")
+            return _rejected(listing, problem)
+        wanted = Wanted(
+            key=listing.key,
+            path=listing.path,
+            revision=listing.revision,
+            after=None if stored is None else stored.stored.commit_hash,
+        )
+        facts = await self._database.read(lambda c: stored_facts(c, [listing.key]))
+        changes = self._bank.read_changes(
+            [wanted], lambda history: derive(history, facts.get(history.key))
+        )
+        async with aclosing(changes) as slices:
+            async for derived in slices:
+                return derived[0]
+        return None
+
+    async def _save(self, write: ItemWrite) -> ItemOutcome:
+        def work(connection: Connection) -> Saved:
+            forget_problems(connection, [write.ingested.key])
+            return save_items(connection, [write], execution_id=None)
+
+        saved = await self._database.write(work)
+        log_saved(saved)
+        if saved.created:
+            return ItemOutcome.CREATED
+        # Overtaken by a job that wrote it first: it is in step all the same.
+        return ItemOutcome.UPDATED if saved.updated else ItemOutcome.UNCHANGED
+
+    async def _delete(self, item_id: int, stored: StoredItem | None) -> ItemOutcome:
+        def work(connection: Connection) -> list[int]:
+            forget_problems(connection, [str(item_id)])
+            if stored is None:
+                return []
+            return delete_items(connection, {item_id: stored.stored.revision})
+
+        deleted = await self._database.write(work)
+        if stored is None:
+            raise _unknown(item_id)
+        if deleted:
+            commit = stored.commit.hash
+            _log.info("ITEM_DELETED", item_id=item_id, bank_key=stored.key, commit=commit)
+        return ItemOutcome.DELETED
+
+    async def _reject(self, rejected: Rejected) -> ItemProblemError:
+        await self._database.write(lambda connection: record_problems(connection, [rejected]))
+        problem = rejected.problem
+        return ItemProblemError(rejected.key, kind=problem.kind, message=problem.message)
+
+
+def _is_stored(listing: Listing, stored: StoredItem | None) -> bool:
+    return stored is not None and listing.revision == stored.stored.revision
+
+
+def _rejected(listing: Listing, problem: Problem) -> Rejected:
+    return Rejected(key=listing.key, path=listing.path, revision=listing.revision, problem=problem)
+
+
+def _unknown(item_id: int) -> ItemNotFoundError:
+    return ItemNotFoundError(str(item_id), where="the item bank and the item database")

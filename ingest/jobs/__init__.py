@@ -1,0 +1,1 @@
+"""How jobs run: started once, stopped honestly, their end on record."""

@@ -1,0 +1,132 @@
+"""The use cases: start a job, abandon it, see what runs."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from attrs import frozen
+
+from ingest.jobs.catalog import JobCatalog
+from ingest.jobs.engine import Abandonment, JobEngine
+from ingest.model.job import (
+    Ask,
+    ExecutionEvent,
+    JobExecution,
+    JobInstance,
+    JobParameters,
+    JobStatus,
+)
+from ingest.storage.execution_queries import ExecutionQueries
+
+_NO_PARAMETERS: Final = JobParameters()
+
+
+@frozen(kw_only=True)
+class JobState:
+    """A job instance, what runs of it, and what ran last."""
+
+    instance: JobInstance
+    running: JobExecution | None
+    last_ended: JobExecution | None
+
+
+class JobService:
+    """What the API asks of jobs, whichever engine runs them.
+
+    Args:
+        catalog: The jobs there are.
+        engine: What runs them.
+        queries: What is on record of them.
+        abandon_grace_s: The longest that an abandon waits.
+    """
+
+    def __init__(
+        self,
+        catalog: JobCatalog,
+        engine: JobEngine,
+        queries: ExecutionQueries,
+        *,
+        abandon_grace_s: float,
+    ) -> None:
+        self._catalog = catalog
+        self._engine = engine
+        self._queries = queries
+        self._abandon_grace_s = abandon_grace_s
+
+    async def start(
+        self, job_name: str, ask: Ask, parameters: JobParameters = _NO_PARAMETERS
+    ) -> tuple[JobInstance, int]:
+        """Start a job; return its instance and the id of the new execution.
+
+        Raises:
+            See `JobEngine.start`.
+        """
+        instance = self._catalog.named(job_name)
+        execution_id = await self._engine.start(
+            instance, self._catalog.job(instance), ask, parameters
+        )
+        return instance, execution_id
+
+    async def abandon(
+        self,
+        instance_id: int,
+        ask: Ask,
+        *,
+        wait_s: float | None = None,
+        execution_id: int | None = None,
+    ) -> tuple[JobInstance, Abandonment]:
+        """Stop a running job, waiting *wait_s* for it but never longer than the grace.
+
+        Raises:
+            JobInstanceNotFoundError: There is no such instance.
+            ExecutionNotRunningError: See `JobEngine.abandon`.
+        """
+        instance = self._catalog.instance(instance_id)
+        longest = self._abandon_grace_s
+        waits = longest if wait_s is None else min(wait_s, longest)
+        became = await self._engine.abandon(instance, ask, wait_s=waits, execution_id=execution_id)
+        return instance, became
+
+    async def states(self) -> Sequence[JobState]:
+        """Return every job with what runs of it."""
+        states = []
+        for instance in self._catalog.instances.values():
+            state = await self._queries.state(instance.id)
+            states.append(
+                JobState(instance=instance, running=state.running, last_ended=state.last_ended)
+            )
+        return states
+
+    async def execution(self, execution_id: int) -> JobExecution:
+        """Return one execution.
+
+        Raises:
+            JobExecutionNotFoundError: There is none with this id.
+        """
+        return await self._queries.get(execution_id)
+
+    async def executions(
+        self,
+        *,
+        limit: int,
+        before: int | None = None,
+        job_name: str | None = None,
+        status: JobStatus | None = None,
+    ) -> list[JobExecution]:
+        """Return a page of executions, newest first.
+
+        Raises:
+            InvalidValueError: There is no job of that name.
+        """
+        if job_name is not None:
+            self._catalog.named(job_name)
+        return await self._queries.page(
+            limit=limit, before=before, job_name=job_name, status=status
+        )
+
+    async def history(self, execution_id: int) -> list[ExecutionEvent]:
+        """Return an execution's events, oldest first.
+
+        Raises:
+            JobExecutionNotFoundError: There is none with this id.
+        """
+        return await self._queries.history(execution_id)

@@ -1,0 +1,1 @@
+"""Facts without I/O: what a job execution is, what an item is."""

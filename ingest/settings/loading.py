@@ -1,0 +1,154 @@
+"""How the settings in force come about: what was given is checked, and merged by priority."""
+
+import re
+from collections.abc import Mapping
+from itertools import chain
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal, get_args, get_origin
+
+from attrs import Attribute, evolve, frozen
+
+from ingest.errors import ConfigurationError
+from ingest.settings.sources import FIELDS, Given, in_environment, in_file, in_flags
+from ingest.settings.tree import DatabaseSettings, Settings, walk
+from ingest.settings.wording import printable, reason, shown
+
+_KINDS: Mapping[object, str] = {
+    str: "text",
+    int: "a whole number",
+    float: "a number",
+    tuple[str, ...]: "a list of texts (in the environment: separated by commas)",
+    tuple[int, ...]: "a list of whole numbers (in the environment: separated by commas)",
+}
+_INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,18})")
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+
+
+@frozen(kw_only=True)
+class Configuration:
+    """The settings in force, and for each dotted key where its value comes from."""
+
+    settings: Settings
+    origins: Mapping[str, str]
+
+
+_DEFAULTS = Settings()
+
+
+def load(
+    config_file: Path | None, overrides: Mapping[str, object], environ: Mapping[str, str]
+) -> Configuration:
+    """Merge defaults, file, environment and flags, each stronger than the one before.
+
+    Every value is checked, even one that a stronger one replaces. Of the database only its folder
+    is looked at, of the item bank nothing.
+
+    Args:
+        config_file: The file that --config names; without it, INGEST_CONFIG may name one.
+        overrides: The flags' values by the keys of `FLAGS`, None where a flag was not given; text
+            is read as in the environment.
+        environ: The environment.
+
+    Raises:
+        ConfigurationError: The first thing found wrong, in one line.
+    """
+    groups: dict[str, dict[str, object]] = {}
+    origins = dict.fromkeys(FIELDS, "default")
+    for given in chain(in_file(config_file, environ), in_environment(environ), in_flags(overrides)):
+        section, name = given.key.split(".")
+        groups.setdefault(section, {})[name] = _checked(given)
+        origins[given.key] = given.origin
+    sections = {
+        section: evolve(getattr(_DEFAULTS, section), **group) for section, group in groups.items()
+    }
+    settings = evolve(_DEFAULTS, **sections)
+    _check_database_folder(settings.database, origins["database.url"])
+    return Configuration(settings=settings, origins=MappingProxyType(origins))
+
+
+def describe(configuration: Configuration) -> list[tuple[str, object, str]]:
+    """Return each setting's dotted key, its value and its origin, with secrets masked.
+
+    A secret is a field with ``metadata={"secret": True}``.
+    """
+    return [
+        (key, _masked(setting, value), configuration.origins.get(key, "default"))
+        for key, setting, value in walk(configuration.settings)
+    ]
+
+
+def _checked(given: Given) -> object:
+    setting = FIELDS[given.key]
+    try:
+        value = _parsed(setting.type, str(given.value)) if given.is_text else given.value
+        value = _typed(setting.type, value)
+        if setting.validator is not None:
+            setting.validator(None, setting, value)
+    except (ValueError, OverflowError) as error:
+        raise ConfigurationError(
+            f"{given.key} = {shown(_masked(setting, given.value))} ({given.origin}): {error}; "
+            f"the default is {shown(setting.default)}"
+        ) from None
+    return value
+
+
+def _parsed(kind: Any, text: str) -> object:
+    """Return what TOML would have for *text* in a setting of this type; *text* if nothing."""
+    if get_origin(kind) is tuple:
+        parts = text.split(",") if text.strip() else []
+        return [_parsed(get_args(kind)[0], part.strip()) for part in parts]
+    if kind is int and _INTEGER.fullmatch(text):
+        return int(text)
+    if kind in (float, float | None) and _NUMBER.fullmatch(text):
+        return float(text)
+    return text
+
+
+def _typed(kind: Any, value: object) -> object:
+    """Return a value of TOML's as the setting has it: lists as tuples, whole numbers as float.
+
+    Raises:
+        ValueError: It is of another type.
+    """
+    if get_origin(kind) is Literal:
+        if value in get_args(kind):
+            return value
+        raise ValueError(f"must be one of {', '.join(get_args(kind))}")
+    if get_origin(kind) is tuple:
+        element = get_args(kind)[0]
+        if isinstance(value, list) and all(_is(element, each) for each in value):
+            return tuple(value)
+    elif kind in (float, float | None):
+        kind = float
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            return float(value)
+    elif _is(kind, value):
+        return value
+    raise ValueError(f"must be {_KINDS[kind]}")
+
+
+def _is(kind: type, value: object) -> bool:
+    # To Python, true is a whole number.
+    return isinstance(value, kind) and not isinstance(value, bool)
+
+
+def _check_database_folder(database: DatabaseSettings, origin: str) -> None:
+    name = f"database.url = {shown(database.url)} ({origin})"
+    try:
+        folder = database.path.parent
+        is_folder = database.path.is_dir()
+        wrong = "is a file, not a folder" if folder.is_file() else "is not there"
+        is_usable = folder.is_dir()
+    except (OSError, RuntimeError) as error:
+        raise ConfigurationError(f"{name} cannot be used: {reason(error)}") from None
+    if is_folder:
+        raise ConfigurationError(f"{name} is a folder: name a file in it")
+    if not is_usable:
+        raise ConfigurationError(
+            f"{name}: the folder {printable(str(folder))} {wrong}: create it or name another"
+        )
+
+
+def _masked(setting: "Attribute[Any]", value: object) -> object:
+    return "***" if setting.metadata.get("secret") and value is not None else value

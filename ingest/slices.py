@@ -1,0 +1,68 @@
+"""Blocking work in threads, in slices short enough that a stop is seen."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, TypeVar
+
+from ingest.aio import settle
+
+T = TypeVar("T")
+
+#: How long a slice of many small pieces of work takes, about.
+SLICE_S: Final = 0.05
+
+
+class InterruptedSliceError(Exception):
+    """The slice was told to stop; what it had read so far is of no use."""
+
+
+class Slice:
+    """What the work in a thread asks, between two of its pieces: go on?"""
+
+    def __init__(self) -> None:
+        self._stop = threading.Event()
+        self._end = time.monotonic() + SLICE_S
+
+    def stop(self) -> None:
+        """Ask the work to give up what it has not finished. Safe from any thread."""
+        self._stop.set()
+
+    def check(self) -> None:
+        """Go on only if somebody still waits for the result.
+
+        Raises:
+            InterruptedSliceError: Nobody does.
+        """
+        if self._stop.is_set():
+            raise InterruptedSliceError
+
+    def over(self) -> bool:
+        """Return whether the slice has had its time."""
+        return self._stop.is_set() or time.monotonic() >= self._end
+
+
+class Slices:
+    """Runs slices in a few threads of its own."""
+
+    def __init__(self, *, threads: int = 4) -> None:
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="slices")
+
+    async def run(self, work: Callable[[Slice], T]) -> T:
+        """Run *work* in a thread and wait for it.
+
+        A caller that is cancelled tells the slice so, and waits until it has ended all the same:
+        a thread is never left at work.
+        """
+        piece = Slice()
+        future = asyncio.wrap_future(self._executor.submit(work, piece))
+        try:
+            return await settle(future, on_cancel=piece.stop)
+        except InterruptedSliceError:
+            raise asyncio.CancelledError from None
+
+    def close(self) -> None:
+        """Let the threads end. Does not wait for one that hangs on a dead file system."""
+        self._executor.shutdown(wait=False, cancel_futures=True)

@@ -1,0 +1,1 @@
+"""The database: all the SQL there is."""

@@ -1,0 +1,162 @@
+"""The fence: the one way in which a running job writes."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import structlog
+from sqlalchemy import Connection, insert, update
+
+from ingest.errors import DatabaseUnavailableError, FencedError
+from ingest.model.job import RUNNING, Counts
+from ingest.storage.database import Database
+from ingest.storage.executions import utc_now
+from ingest.storage.tables import (
+    job_execution,
+    job_execution_context,
+    job_execution_progress,
+    step_execution,
+)
+
+_log = structlog.get_logger(__name__)
+
+_NO_COUNTS: Final = Counts()
+
+
+class ExecutionWriter:
+    """Writes a job's rows together with the counts they change, behind the fence.
+
+    Each write is one transaction that also updates the execution's row where it is still running
+    and still *owner*'s. Where that hits no row nothing is written: so a job that ignored its
+    cancellation, or a process that slept through its own end, cannot write after an answer.
+    """
+
+    def __init__(self, database: Database, *, execution_id: int, owner: str) -> None:
+        self.execution_id = execution_id
+        self._database = database
+        self._owner = owner
+        self._revoked = False
+        self._rollbacks = 0
+
+    async def write(
+        self,
+        work: Callable[[Connection], Counts] | None = None,
+        *,
+        processed: int = 0,
+        counts: Counts = _NO_COUNTS,
+        total: int | None = None,
+        checkpoint: str | None = None,
+    ) -> None:
+        """Write rows, counts, progress and checkpoint: all of it or nothing.
+
+        Args:
+            work: Writes the rows, and returns what they add to the counts.
+            processed: How many items are done with this write.
+            counts: What else is to be added to the counts.
+            total: How many items there are, once known.
+            checkpoint: Where the next execution may go on, as JSON.
+
+        Raises:
+            FencedError: This execution may not write any more.
+            DatabaseUnavailableError: As `Database.write`.
+        """
+
+        def transaction(connection: Connection) -> None:
+            self._claim(connection)
+            added = counts if work is None else counts + work(connection)
+            self._add(connection, added, processed, total)
+            if checkpoint is not None:
+                self._save(connection, checkpoint)
+            if self._revoked:
+                raise FencedError(self.execution_id)
+
+        try:
+            await self._database.write(transaction)
+        except Exception:
+            self._rollbacks += 1
+            raise
+        self._rollbacks = 0
+
+    async def revoke(self) -> None:
+        """Close the fence: on return nothing more can be written for this execution.
+
+        A commit that is under way is waited for. Where the database cannot be written the fence
+        closes in this process alone, which is the only one there is.
+        """
+        self._revoked = True
+
+        def work(connection: Connection) -> None:
+            connection.execute(
+                update(job_execution)
+                .where(
+                    job_execution.c.job_execution_id == self.execution_id,
+                    job_execution.c.status.in_(RUNNING),
+                )
+                .values(owner="", version=job_execution.c.version + 1)
+            )
+
+        try:
+            await self._database.write(work)
+        except DatabaseUnavailableError as error:
+            _log.warning("fence closed in memory only", reason=str(error))
+
+    def _claim(self, connection: Connection) -> None:
+        claimed = connection.execute(
+            update(job_execution)
+            .where(
+                job_execution.c.job_execution_id == self.execution_id,
+                job_execution.c.owner == self._owner,
+                job_execution.c.status.in_(RUNNING),
+            )
+            .values(version=job_execution.c.version + 1, last_updated=utc_now())
+        )
+        if self._revoked or claimed.rowcount != 1:
+            raise FencedError(self.execution_id)
+
+    def _add(
+        self, connection: Connection, added: Counts, processed: int, total: int | None
+    ) -> None:
+        progress = job_execution_progress.c
+        values: dict[str, Any] = {
+            "processed": progress.processed + processed,
+            "read": progress.read + added.read,
+            "created": progress.created + added.created,
+            "updated": progress.updated + added.updated,
+            "unchanged": progress.unchanged + added.unchanged,
+            "deleted": progress.deleted + added.deleted,
+            "failed": progress.failed + added.failed,
+        }
+        if total is not None:
+            values["total"] = total
+        connection.execute(
+            update(job_execution_progress)
+            .where(progress.job_execution_id == self.execution_id)
+            .values(values)
+        )
+        step = step_execution.c
+        connection.execute(
+            update(step_execution)
+            .where(step.job_execution_id == self.execution_id, step.status.in_(RUNNING))
+            .values(
+                version=step.version + 1,
+                last_updated=utc_now(),
+                commit_count=step.commit_count + 1,
+                read_count=step.read_count + added.read,
+                filter_count=step.filter_count + added.unchanged,
+                write_count=step.write_count + added.written,
+                process_skip_count=step.process_skip_count + added.failed,
+                rollback_count=step.rollback_count + self._rollbacks,
+            )
+        )
+
+    def _save(self, connection: Connection, checkpoint: str) -> None:
+        saved = connection.execute(
+            update(job_execution_context)
+            .where(job_execution_context.c.job_execution_id == self.execution_id)
+            .values(checkpoint=checkpoint)
+        )
+        if saved.rowcount == 0:
+            connection.execute(
+                insert(job_execution_context).values(
+                    job_execution_id=self.execution_id, checkpoint=checkpoint
+                )
+            )
