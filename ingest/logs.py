@@ -16,9 +16,7 @@ _LIBRARIES: Final = logging.WARNING
 
 def configure(settings: LogSettings) -> None:
     """Send every log line to stderr, in the format and from the level that is set."""
-    as_console = settings.format == "console" or (
-        settings.format == "auto" and sys.stderr.isatty()
-    )
+    as_console = settings.format == "console" or (settings.format == "auto" and sys.stderr.isatty())
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,

@@ -3,7 +3,7 @@
 One suite of contract tests (``tests/bank/test_contract.py``) holds for all of them.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Protocol, TypeVar
 
 from attrs import frozen
@@ -57,7 +57,8 @@ class Scan(Protocol):
     def complete(self) -> bool:
         """True once the listing has ended without a gap; only then may absence mean deletion."""
 
-    def __aiter__(self) -> AsyncIterator[Sequence[Listing]]:
+    # A generator, not just an iterator: whoever leaves early must be able to close it.
+    def __aiter__(self) -> AsyncGenerator[Sequence[Listing], None]:  # noqa: PYI058
         """Yield the entries in slices.
 
         Raises:

@@ -14,8 +14,6 @@ from attrs import frozen
 JsonObject = dict[str, Any]
 #: The same text in English and in Spanish.
 Pair = tuple[str, str]
-
-
 #: The types of 25 neighbours; their order changes, but every type is there before long.
 _TYPES = ["mc"] * 6 + ["ms"] * 3 + ["ebsr", "eq", "mi", "sa", "stim"] * 2
 _TYPES += ["gi", "htqo", "htqs", "ti", "tut", "wer"]
@@ -30,7 +28,6 @@ class Age(IntEnum):
 
 
 def _pairs(text: str) -> tuple[Pair, ...]:
-    """Read ``English | Spanish | English | Spanish``."""
     texts = [text.strip() for text in text.replace("\n", " ").split("|")]
     return tuple(zip(texts[::2], texts[1::2], strict=True))
 
@@ -173,8 +170,7 @@ class _Writer:
             }
             for i, answer in enumerate(self.rng.sample(_ANSWERS, 4))
         ]
-        self.rng.shuffle(options)
-        return options
+        return self.rng.sample(options, len(options))
 
     def table(self, cell_type: str, values: Sequence[object]) -> JsonObject:
         cells = [{"type": cell_type, "value": self.rng.choice(values)} for _ in range(2)]
@@ -247,7 +243,7 @@ def types_at(index: int, *, first_id: int, seed: int) -> dict[int, str]:
 def administrations(rng: Random) -> JsonObject:
     """Write the testAdministration of an item that has been in tests."""
     names = rng.sample(("2018.ft", "2019.op", "2021.op", "2022.int"), rng.randint(1, 3))
-    administrations = [
+    tests = [
         {
             "administrationId": name,
             "fieldTestData": {"itemDifficultyQuintile": rng.choice(("1", "2", "3", "4", "5", ""))},
@@ -255,8 +251,7 @@ def administrations(rng: Random) -> JsonObject:
         }
         for name in names
     ]
-    field_test = rng.choice((names[0], names[-1], "2016.ft"))
-    return {"fieldTestAdministrationId": field_test, "administrations": administrations}
+    return {"fieldTestAdministrationId": rng.choice((*names, "2016.ft")), "administrations": tests}
 
 
 def _form(rng: Random, assessment: str) -> JsonObject:
@@ -282,6 +277,7 @@ def new_document(
     core["stimulusId"] = rng.choice((str, int))(stimulus_id) if stimulus_id else None
     if item_type != "tut":
         core["metadata"] = _metadata(writer, age, by)
+    speech = {"isSightTTSProvided": no, "isVisualTTSProvided": no}
     document: JsonObject = {
         **identity,
         "version": f"iat-{(age - Age.OLDEST) * 7 + rng.randint(1, 9)}",
@@ -290,11 +286,7 @@ def new_document(
             name: {"attachments": [], f"is{flag}Provided": no, f"is{flag}Required": "undetermined"}
             for name, flag in (("asl", "Asl"), ("braille", "Braille"), ("cc", "Cc"))
         },
-        "textToSpeech": {
-            "isSightTTSProvided": no,
-            "isVisualTTSProvided": no,
-            "isVisualTTSRequired": rng.choice(("Yes", "No", "undetermined")),
-        },
+        "textToSpeech": speech | {"isVisualTTSRequired": rng.choice(("Yes", "No", ""))},
         "translations": {"esp": blank | {"isRequired": "undetermined", "isProvided": no}},
         "workflow": {"workflowStatusCode": "Draft"},
     }

@@ -1,0 +1,153 @@
+"""Which error is which HTTP status, and what its answer looks like; the only place that decides."""
+
+import re
+import uuid
+from http import HTTPStatus
+from types import MappingProxyType
+from typing import Any, Final
+
+import orjson
+import structlog
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from ingest import errors
+from ingest.api.params import shown
+
+_log = structlog.get_logger(__name__)
+
+STATUSES: Final = MappingProxyType(
+    {
+        errors.InvalidValueError: 400,
+        errors.JobInstanceNotFoundError: 404,
+        errors.JobExecutionNotFoundError: 404,
+        errors.ItemNotFoundError: 404,
+        errors.JobAlreadyRunningError: 409,
+        errors.ExecutionNotRunningError: 412,
+        errors.ItemProblemError: 422,
+        errors.BankUnavailableError: 502,
+        errors.EndNotRecordedError: 503,
+        errors.ServiceStoppingError: 503,
+        errors.DatabaseUnavailableError: 503,
+    }
+)
+
+#: Errors that no request can meet: they end a start, a job or a command.
+NOT_OVER_HTTP: Final = frozenset(
+    {
+        errors.ConfigurationError,
+        errors.DatabaseInUseError,
+        errors.DatabaseVersionError,
+        errors.DeleteGuardError,
+        errors.FencedError,
+        errors.IllegalTransitionError,
+        errors.JobDidNotCompleteError,
+        errors.JobFailedError,
+        errors.ServiceUnreachableError,
+    }
+)
+
+#: What a client may do after a 503: come again soon.
+RETRY_AFTER_S: Final = 2
+
+_JSON_TYPES: Final = frozenset({"application/json", "application/problem+json"})
+_REQUEST_ID: Final = re.compile(r"[\x21-\x7e]{1,128}", re.ASCII)
+_PROBES: Final = "/health"
+
+
+@web.middleware
+async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer every failure in words, and give each request an id that its log lines carry."""
+    given = request.headers.get("X-Request-ID", "")
+    request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+    request["request_id"] = request_id
+    with structlog.contextvars.bound_contextvars(request_id=request_id):
+        response = await _answer(request, handler)
+        log = _log.debug if request.path.startswith(_PROBES) else _log.info
+        log("request", method=request.method, path=request.path, status=response.status)
+        return response
+
+
+async def add_request_id(request: web.Request, response: web.StreamResponse) -> None:
+    """Send the request's id back, also with a stream (for ``on_response_prepare``)."""
+    if "request_id" in request:
+        response.headers["X-Request-ID"] = request["request_id"]
+
+
+async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except errors.IngestError as error:
+        return _failure(request, error)
+    except web.HTTPException as error:
+        return _refusal(request, error)
+    except ConnectionResetError:
+        raise  # the caller is gone; there is nobody to answer
+    except Exception:  # noqa: BLE001 - the last resort, whatever it is: logged whole, answered
+        _log.exception("request failed unexpectedly", method=request.method, path=request.path)
+        detail = (
+            "The service failed to answer; this is a fault of the service, and its log tells more "
+            f"under request id {request['request_id']}"
+        )
+        return _response(request, 500, detail)
+
+
+def _failure(request: web.Request, error: errors.IngestError) -> web.Response:
+    status = STATUSES.get(type(error), 500)
+    headers: dict[str, str] = {}
+    if isinstance(error, errors.JobAlreadyRunningError):
+        headers["Location"] = f"/executions/{error.execution_id}"
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        headers["Retry-After"] = str(RETRY_AFTER_S)
+        _log.warning("request refused", code=error.code, reason=str(error))
+    return _response(
+        request, status, str(error), headers=headers, code=error.code, members=error.members
+    )
+
+
+def _refusal(request: web.Request, error: web.HTTPException) -> web.Response:
+    """Put aiohttp's own answers (no such path, wrong verb, too large) into our form."""
+    path = shown(request.path)
+    headers: dict[str, str] = {}
+    if isinstance(error, web.HTTPMethodNotAllowed):
+        allowed = ", ".join(sorted(error.allowed_methods))
+        headers["Allow"] = allowed
+        detail = f"{request.method} is not allowed for {path}; allowed: {allowed}"
+    elif error.status == HTTPStatus.NOT_FOUND:
+        detail = f"There is nothing at {path}"
+    else:
+        detail = f"{error.reason}: {path}"
+    return _response(request, error.status, detail, headers=headers)
+
+
+def _response(
+    request: web.Request,
+    status: int,
+    detail: str,
+    *,
+    headers: dict[str, str] | None = None,
+    code: str | None = None,
+    members: dict[str, object] | None = None,
+) -> web.Response:
+    if not _wants_json(request):
+        return web.Response(text=detail, status=status, headers=headers)
+    phrase = HTTPStatus(status).phrase
+    document: dict[str, Any] = {
+        "type": "about:blank" if code is None else f"urn:item-ingest:problem:{code}",
+        "title": phrase,
+        "status": status,
+        "detail": detail,
+        **(members or {}),
+    }
+    return web.Response(
+        body=orjson.dumps(document),
+        status=status,
+        headers=headers,
+        content_type="application/problem+json",
+    )
+
+
+def _wants_json(request: web.Request) -> bool:
+    """Return whether the caller names a JSON type: ``*/*`` alone does not."""
+    accepted = ",".join(request.headers.getall("Accept", ()))
+    return any(part.split(";")[0].strip().lower() in _JSON_TYPES for part in accepted.split(","))

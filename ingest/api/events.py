@@ -1,0 +1,42 @@
+"""The event stream of an execution: its document at every change, until it has ended."""
+
+import asyncio
+from typing import Final
+
+import orjson
+from aiohttp import web
+from aiohttp_sse import sse_response
+
+from ingest.api import params, views
+from ingest.api.keys import JOBS, LIFECYCLE
+from ingest.model.job import ENDED
+
+#: At most this often is a change sent.
+INTERVAL_S: Final = 0.25
+
+
+async def stream_execution(request: web.Request) -> web.StreamResponse:
+    """Send the execution now and at every change; close once it has ended, or at shutdown."""
+    params.only(request, [])
+    execution_id = params.path_integer(request, "execution_id", "Job execution id")
+    jobs, closing = request.app[JOBS], request.app[LIFECYCLE].closing
+    execution = await jobs.execution(execution_id)
+    async with sse_response(request, sep="\n") as stream:
+        sent = None
+        while stream.is_connected():
+            if execution.version != sent:
+                await stream.send(orjson.dumps(views.execution(execution)).decode())
+                sent = execution.version
+            if execution.status in ENDED or closing.is_set():
+                break
+            await _pause(closing)
+            execution = await jobs.execution(execution_id)
+    return stream
+
+
+async def _pause(closing: asyncio.Event) -> None:
+    try:
+        async with asyncio.timeout(INTERVAL_S):
+            await closing.wait()
+    except TimeoutError:
+        pass

@@ -1,0 +1,90 @@
+"""Looking at items and problems, and bringing one item in step now."""
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from aiohttp import web
+
+from ingest.api import params, views
+from ingest.api.keys import DATABASE, SINGLE_ITEMS
+from ingest.errors import InvalidValueError
+from ingest.items.single import ItemOutcome
+from ingest.storage.item_queries import ItemSearch, get_item, search_items
+from ingest.storage.problems import problem_page
+
+#: Query parameters that name a column's exact value.
+_CRITERIA: Final = {
+    "subject": "subject",
+    "grade": "grade",
+    "type": "item_type",
+    "status": "workflow_status",
+}
+
+#: A search of more is no search for an item.
+_Q_MAX_CHARACTERS: Final = 2000
+
+
+async def list_items(request: web.Request) -> web.Response:
+    """Answer with a page of the items that fit the search, by ascending id."""
+    params.only(request, ["q", "limit", "after", *_CRITERIA])
+    limit = params.limit(request)
+    search = ItemSearch(
+        q=_text(request),
+        equal={
+            column: request.query[name]
+            for name, column in _CRITERIA.items()
+            if name in request.query
+        },
+        limit=limit + 1,
+        after=params.query_integer(request, "after"),
+    )
+    found = await request.app[DATABASE].read(lambda c: search_items(c, search))
+    rows = [views.item_summary(one) for one in found]
+    return views.json_response(views.page("items", rows, limit, "itemId"))
+
+
+def _text(request: web.Request) -> str | None:
+    q = request.query.get("q")
+    if q is None or not q.strip():
+        return None
+    if len(q) > _Q_MAX_CHARACTERS or "\0" in q:
+        raise InvalidValueError(
+            f"Query parameter q must be at most {_Q_MAX_CHARACTERS} characters without NUL"
+        )
+    return q
+
+
+async def get_one(request: web.Request) -> web.Response:
+    """Answer with one item and all that is stored of it."""
+    params.only(request, [])
+    item_id = params.item_id(request)
+    found = await request.app[DATABASE].read(lambda c: get_item(c, item_id))
+    return views.json_response(views.item_detail(found))
+
+
+async def list_problems(request: web.Request) -> web.Response:
+    """Answer with a page of the items that could not be ingested."""
+    params.only(request, ["limit", "after"])
+    limit, after = params.limit(request), request.query.get("after")
+    found = await request.app[DATABASE].read(
+        lambda c: problem_page(c, limit=limit + 1, after=after)
+    )
+    rows = [views.problem(one) for one in found]
+    return views.json_response(views.page("problems", rows, limit, "itemId"))
+
+
+async def synchronize_one(request: web.Request) -> web.Response:
+    """Bring one item in step with the bank, and say what that did."""
+    return await _now(request, request.app[SINGLE_ITEMS].synchronize)
+
+
+async def migrate_one(request: web.Request) -> web.Response:
+    """Derive one item's row anew, and say what that did."""
+    return await _now(request, request.app[SINGLE_ITEMS].migrate)
+
+
+async def _now(request: web.Request, act: Callable[[int], Awaitable[ItemOutcome]]) -> web.Response:
+    params.only(request, [])
+    item_id = params.item_id(request)
+    outcome = await act(item_id)
+    return views.json_response({"itemId": str(item_id), "outcome": outcome.value})

@@ -1,0 +1,107 @@
+"""The one place where the objects meet."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Final
+
+import structlog
+from aiohttp import web
+
+from ingest.api.errors import add_request_id, answer_errors
+from ingest.api.health import BANK_PROBE, BankProbe
+from ingest.api.keys import BANK, DATABASE, JOBS, LIFECYCLE, SINGLE_ITEMS, Lifecycle
+from ingest.api.routes import ROUTES
+from ingest.bank.base import ItemBank
+from ingest.bank.folder import FolderBank
+from ingest.bank.pace import Pace
+from ingest.errors import BankUnavailableError
+from ingest.items.migration import Migration
+from ingest.items.single import SingleItems
+from ingest.items.synchronization import Synchronization
+from ingest.jobs.catalog import JobCatalog
+from ingest.jobs.engine import JobEngine
+from ingest.jobs.local import LocalEngine
+from ingest.jobs.service import JobService
+from ingest.settings import Settings
+from ingest.settings.tree import BankSettings
+from ingest.storage.database import Database
+from ingest.storage.execution_queries import ExecutionQueries
+from ingest.storage.executions import ExecutionStore
+from ingest.storage.lock import DatabaseLock
+from ingest.storage.schema import upgrade
+
+SETTINGS: Final = web.AppKey("settings", Settings)
+ENGINE: Final = web.AppKey("engine", JobEngine)
+
+_log = structlog.get_logger(__name__)
+
+
+def create_app(settings: Settings) -> web.Application:
+    """Build the application. Nothing is opened until it starts."""
+    app = web.Application(middlewares=[answer_errors])
+    app[SETTINGS] = settings
+    app[LIFECYCLE] = Lifecycle()
+    app[BANK_PROBE] = BankProbe()
+    app.on_response_prepare.append(add_request_id)
+    # Torn down in reverse, so jobs wind down while bank and database are still open.
+    app.cleanup_ctx.extend([_database, _item_bank, _jobs])
+    app.add_routes(ROUTES)
+    return app
+
+
+def create_bank(settings: BankSettings) -> ItemBank:
+    """Return the item bank that the settings name."""
+    return FolderBank(
+        Path(settings.url),
+        pace=Pace(settings.max_items_per_second),
+        ignore_projects=settings.ignore_projects,
+        ignore_items=settings.ignore_items,
+    )
+
+
+async def _database(app: web.Application) -> AsyncIterator[None]:
+    settings = app[SETTINGS].database
+    # Nothing is touched before the lock is held.
+    lock = DatabaseLock(settings.path)
+    await lock.acquire(wait_s=settings.wait_for_lock_s)
+    try:
+        database = Database(settings.path, busy_timeout_s=settings.busy_timeout_s)
+        try:
+            await upgrade(database)
+            recovered = await ExecutionStore(database).recover(actor="service")
+            for execution_id in recovered:
+                _log.warning("execution of a service that is gone", execution=execution_id)
+            app[DATABASE] = database
+            yield
+        finally:
+            await database.close()
+    finally:
+        lock.release()
+
+
+async def _item_bank(app: web.Application) -> AsyncIterator[None]:
+    bank = create_bank(app[SETTINGS].bank)
+    try:
+        await bank.check()
+    except BankUnavailableError as error:
+        _log.warning("item bank is not available", reason=str(error))
+    app[BANK] = bank
+    yield
+    await bank.aclose()
+
+
+async def _jobs(app: web.Application) -> AsyncIterator[None]:
+    bank, database, server = app[BANK], app[DATABASE], app[SETTINGS].server
+    engine = LocalEngine(database)
+    catalog = JobCatalog(
+        [Synchronization(bank, database), Migration(bank, database)],
+        await ExecutionStore(database).instances(),
+    )
+    app[ENGINE] = engine
+    app[JOBS] = JobService(
+        catalog, engine, ExecutionQueries(database), abandon_grace_s=server.abandon_grace_s
+    )
+    app[SINGLE_ITEMS] = SingleItems(bank, database)
+    yield
+    await engine.drain(grace_s=server.shutdown_grace_s, by="service")
+    app[SINGLE_ITEMS].close()
