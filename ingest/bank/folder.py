@@ -148,7 +148,7 @@ class FolderScan:
         self.total: int | None = None
         self.complete = False
 
-    async def __aiter__(self) -> AsyncGenerator[Sequence[Listing], None]:  # noqa: PYI058
+    async def __aiter__(self) -> AsyncGenerator[Sequence[Listing], None]:
         """Yield the entries in slices, by ascending number; see `Scan`."""
         before = await self._slices.run(lambda _: self._directory.identity())
         entries = await self._slices.run(lambda _: self._directory.entries())

@@ -24,20 +24,9 @@ from ingest.errors import InvalidValueError
 
 FIRST_ID = 100_001
 ITEMS_MAX = 1_000_000
-_PEOPLE = (
-    "Ada Okafor",
-    "Carmen Núñez",
-    "Dariusz Wójcik",
-    "Grace O'Neill",
-    "Liam Mbeki",
-    "Eun Park",
-)
+_PEOPLE = ("Ada Okafor", "Carmen Núñez", "Dariusz Wójcik", "Grace O'Neill", "Liam Mbeki", "Bo Li")
 _STATUSES = ("InternalReview", "SmarterContentReview", "FieldTest", "OperationalReady")
-_SECTIONS = {
-    "asl": ("Asl", "ASL_STEM.mp4"),
-    "braille": ("Braille", "enu.brf"),
-    "cc": ("Cc", "cc.vtt"),
-}
+_SECTIONS = {"asl": ("Asl", "ASL.mp4"), "braille": ("Braille", "enu.brf"), "cc": ("Cc", "cc.vtt")}
 _KINDS = {b"commit": 1, b"tree": 2, b"blob": 3}
 _PACKED_REFS = "# pack-refs with: peeled fully-peeled sorted \n"
 _BEGINNING = datetime(2015, 1, 1, tzinfo=UTC)
@@ -80,9 +69,10 @@ def make_sample_bank(
         types = types_at(item_id - FIRST_ID, first_id=FIRST_ID, seed=seed)
         history = _History(Random(f"{seed}/{item_id}"))  # noqa: S311  # a sample is no secret
         stimulus_id = history.rng.choice([key for key, kind in types.items() if kind == "stim"])
-        is_linked = history.chance(40) and stimulus_id <= last_id
+        is_linked = history.chance(40) and types[item_id] not in ("stim", "tut")
         identity = {"id": f"{item_id}", "type": types[item_id]}
-        item = _write_history(history, identity, stimulus_id if is_linked else None)
+        link = stimulus_id if is_linked and stimulus_id <= last_id else None
+        item = _write_history(history, identity, link)
         _write_repository(directory / f"{item_id}", history)
         by_type[types[item_id]] += 1
         with_spanish += item.is_translated
@@ -138,7 +128,7 @@ class _History:
                 head[-1] |= 128
                 head.append(rest & 127)
                 rest >>= 7
-            self.objects[object_id] = bytes(head) + zlib.compress(data)
+            self.objects[object_id] = bytes(head) + zlib.compress(data, 1)
         return object_id
 
     def commit(self, message: str, files: Mapping[str, bytes]) -> None:
@@ -162,8 +152,10 @@ class _History:
             pack += entry
         checksum = sha1(pack, usedforsecurity=False)
         ids = sorted(self.objects)
-        counts = Counter(object_id[0] for object_id in ids)
-        index = struct.pack(">4s257I", b"\xfftOc", 2, *accumulate(counts[i] for i in range(256)))
+        counts = [0] * 256
+        for object_id in ids:
+            counts[object_id[0]] += 1
+        index = struct.pack(">4s257I", b"\xfftOc", 2, *accumulate(counts))
         index += b"".join(ids)
         index += struct.pack(f">{len(ids)}I", *(zlib.crc32(self.objects[i]) for i in ids))
         index += struct.pack(f">{len(ids)}I", *(offsets[i] for i in ids)) + checksum.digest()
@@ -211,13 +203,17 @@ class _Item:
         hint = self.history.rng.choice([hint for hint in HINTS if hint[0] not in english[name]])
         for content, text in zip((english, self.spanish), hint, strict=True):
             content[name] += f"\n<p>{text}</p>"
-            if "assignments" in self.document:
-                content["updatedDate"] = self.now
+            self.touch(content)
         return f"Reword the {name}"
 
+    def touch(self, content: JsonObject) -> None:
+        """Date a content, if documents of this age have such dates."""
+        if "assignments" in self.document:
+            content["updatedDate"] = self.now
+
     def translate(self) -> str:
-        flags = ("isRequired", "isProvided", "updatedDate")
-        self.spanish |= {flag: self.english[flag] for flag in flags if flag in self.english}
+        self.spanish |= {flag: self.english[flag] for flag in ("isRequired", "isProvided")}
+        self.touch(self.spanish)
         self.document["translations"] = {"esp": self.spanish}
         self.is_translated = True
         return "Add the Spanish translation"
@@ -225,7 +221,7 @@ class _Item:
     def attach(self) -> str:
         section, (flag, ending) = self.history.rng.choice(tuple(_SECTIONS.items()))
         attachment = {"fileName": f"item_{self.document['id']}_{ending}", "uploadedDate": self.now}
-        # The authors' tools enter the same file twice at times, and so does a second upload.
+        # The authors' tools enter a file twice at times, and so does a second upload.
         self.document[section]["attachments"] += [attachment] * self.history.rng.choice((1, 1, 2))
         flags = {f"is{flag}Required": "Yes", f"is{flag}Provided": self.english["isProvided"]}
         self.document[section] |= flags
@@ -286,8 +282,9 @@ def _write_repository(path: Path, history: _History) -> None:
     # Where there are both, the packed ref is out of date: the loose one counts.
     refs = ((head, ""), ("", head), (head, history.commits[-2]))
     loose, packed = rng.choices(refs, (45, 45, 10))[0]
-    (git / "objects/pack").mkdir(parents=True)
-    (git / ("refs/heads" if loose else "refs")).mkdir(parents=True)
+    git.mkdir(parents=True)
+    for name in ("objects", "objects/pack", "refs", *(["refs/heads"] if loose else [])):
+        (git / name).mkdir()
     history.write_pack(git / "objects/pack")
     (git / "HEAD").write_text(f"ref: refs/heads/{branch}\n")
     (git / "config").write_text(_CONFIG + ("false\n" if git.name == ".git" else "true\n"))

@@ -291,7 +291,7 @@ def new_document(
         "workflow": {"workflowStatusCode": "Draft"},
     }
     if age is Age.NEW:
-        ids = {f"{rank}EnhancedId": f"{writer.subject[0]}.C{rank[0]}.TB" for rank in _RANKS[:2]}
+        ids = {f"{rank}EnhancedId": f"{item_type}.C{rng.choice('123')}.TB" for rank in _RANKS[:2]}
         document |= {"assignments": [], "serverManaged": {"id": identity["id"], **ids}}
         names = ("EnglishGlossaryProvided", "TranslatedGlossaryProvided")
         glossary = {f"is{name}": rng.choice((True, False)) for name in names}

@@ -136,14 +136,14 @@ _HIDDEN = {
     name: re.compile(rf"</{name}(?=[\t\n\f\r />])", re.IGNORECASE | re.ASCII)
     for name in ("script", "style")
 }
-#: Elements that part the words before them from those after them.
-_BLOCK_NAMES = """"""
-_BLOCKS = frozenset(_BLOCK_NAMES.split())
+_BLOCK_NAMES = """
+    address article aside blockquote body br caption center dd details dialog dir div dl dt fieldset
     figcaption figure footer form h1 h2 h3 h4 h5 h6 head header hgroup hr html legend li main menu
     nav ol optgroup option p pre search section select summary table tbody td tfoot th thead title
     tr ul
-    """.split()  # noqa: SIM905 - as a list it would take fifty lines
-)
+"""
+#: Elements that part the words before them from those after them.
+_BLOCKS = frozenset(_BLOCK_NAMES.split())
 _SPACE = re.compile(r"\s+")
 _ENDLESS_REFERENCE = re.compile("&#[0-9]{600,};?")
 

@@ -22,16 +22,11 @@ from ingest.items.document import (
     type_of,
 )
 from ingest.model.item import DOCUMENT_LIMIT_BYTES, ITEM_ID_MAX, ITEM_TYPES, Problem, ProblemKind
-from tests.support.documents import ABSENT, item_content
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats() | st.text(),
-    lambda children: st.lists(children) | st.dictionaries(st.text(), children),
-    max_leaves=8,
-)
+from tests.support.documents import ABSENT, ANY_JSON, item_content
 
 
 def problem_of(content: bytes, key: str = "7") -> Problem:
+    """Return the problem that parsing ends in."""
     with pytest.raises(DocumentError) as caught:
         parse(key, content)
     return caught.value.problem
@@ -52,8 +47,11 @@ def test_an_id_may_be_a_number_or_a_string_of_digits(value: object) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [ABSENT, None, True, "", "x", "+7", "-7", "7.0", 7.0, 7.5, [7], {}, "٧", "7" * 5000, 0, -7, 8]
-    + ["0", "8", ITEM_ID_MAX + 1, str(ITEM_ID_MAX + 1)],
+    [
+        *(ABSENT, None, True, "", "x", "+7", "-7", "7.0", 7.0, 7.5, [7], {}),
+        "\N{SUPERSCRIPT SEVEN}",
+        *("7" * 5000, 0, -7, 8, "0", "8", ITEM_ID_MAX + 1, str(ITEM_ID_MAX + 1)),
+    ],
 )
 def test_any_other_id_is_wrong(value: object) -> None:
     """An id that is no positive 64-bit number, or another's, is a problem that names it."""
@@ -141,15 +139,14 @@ def test_no_message_carries_control_characters(value: str, field: str) -> None:
         assert len(message) < 1000
 
 
-@given(st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
+@given(st.binary() | ANY_JSON.map(lambda value: json.dumps(value).encode()))
 def test_bytes_are_a_document_or_a_problem(content: bytes) -> None:
     """Nothing that a repository may hold makes parsing raise anything else."""
     try:
         document = parse("7", content)
-    except DocumentError as error:
-        assert error.problem.message
-    else:
-        assert id_of(document) == 7
+    except DocumentError:
+        return
+    assert id_of(document) == 7
 
 
 @pytest.mark.parametrize(
@@ -169,7 +166,7 @@ def test_a_path_leads_to_a_value_or_nowhere(document: object, found: object) -> 
     assert lookup(document, "a.b.c") == found
 
 
-@given(JSON, st.text())
+@given(ANY_JSON, st.text())
 def test_looking_up_never_raises(document: object, path: str) -> None:
     """Any path can be asked of any shape."""
     lookup(document, path)
@@ -183,9 +180,11 @@ def test_the_objects_of_a_list_leave_out_all_else() -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(" as is ", " as is "), ("", ""), (" \xa0\n", ""), ("a\0b\0", "ab"), ("\0", "")]
-    + [(5, "5"), (1.5, "1.5"), (True, "true"), (False, "false"), (0, "0")]
-    + [(None, ""), ([], ""), (["a"], ""), ({"a": 1}, "")],
+    [
+        *((" as is ", " as is "), ("", ""), (" \xa0\n", ""), ("a\0b\0", "ab"), ("\0", "")),
+        *((5, "5"), (1.5, "1.5"), (True, "true"), (False, "false"), (0, "0")),
+        *((None, ""), ([], ""), (["a"], ""), ({"a": 1}, "")),
+    ],
 )
 def test_scalars_have_a_text(value: object, text: str) -> None:
     """Strings stay, numbers and booleans read as in JSON, all else is blank."""
@@ -195,18 +194,13 @@ def test_scalars_have_a_text(value: object, text: str) -> None:
 @pytest.mark.parametrize(
     ("value", "number"),
     [
-        (5, 5),
-        (-5, -5),
-        ("5", 5),
-        (" -5 ", -5),
-        ("+5", 5),
-        ("007", 7),
-        (5.0, 5),
-        (2**63 - 1, 2**63 - 1),
-    ]
-    + [("-9223372036854775808", -(2**63)), (2**63, None), (str(2**63), None), (1e300, None)]
-    + [(5.5, None), ("5.0", None), ("five", None), ("", None), ("--5", None), ("- 5", None)]
-    + [("٥", None), ("1_000", None), ("9" * 5000, None), (True, None), (None, None), ([5], None)],
+        *((5, 5), (-5, -5), ("5", 5), (" -5 ", -5), ("+5", 5), ("007", 7), (5.0, 5)),
+        *((2**63 - 1, 2**63 - 1), ("-9223372036854775808", -(2**63))),
+        *((2**63, None), (str(2**63), None), (1e300, None), ("9" * 5000, None)),
+        *((5.5, None), ("5.0", None), ("five", None), ("", None), ("--5", None), ("- 5", None)),
+        *(("\N{SUPERSCRIPT FIVE}", None), ("\N{ARABIC-INDIC DIGIT FIVE}", None), ("1_000", None)),
+        *((True, None), (None, None), ([5], None)),
+    ],
 )
 def test_whole_numbers_of_64_bits_are_integers(value: object, number: int | None) -> None:
     """Strings count as what they spell; anything else is no number."""
@@ -215,10 +209,13 @@ def test_whole_numbers_of_64_bits_are_integers(value: object, number: int | None
 
 @pytest.mark.parametrize(
     ("value", "flag"),
-    [(True, True), ("true", True), ("Yes", True), (" TRUE ", True), (False, False), ("No", False)]
-    + [("false", False), ("undetermined", False), (1, False), (None, False), ([True], False)],
+    [
+        *((True, True), ("true", True), ("Yes", True), (" TRUE ", True), (False, False)),
+        *(("No", False), ("false", False), ("undetermined", False), ("", False)),
+        *((1, False), (None, False), ([True], False)),
+    ],
 )
-def test_flags_are_booleans_or_words(value: object, flag: bool) -> None:  # noqa: FBT001
+def test_flags_are_booleans_or_words(value: object, flag: object) -> None:
     """Old documents mix booleans and words."""
     assert as_boolean(value) is flag
 
@@ -248,7 +245,7 @@ def test_dates_are_aware_utc(value: object, moment: datetime | None) -> None:
     assert as_timestamp(value) == moment
 
 
-@given(JSON | st.text("0123456789-:TZ+. "))
+@given(ANY_JSON | st.text("0123456789-:TZ+. "))
 def test_reading_any_value_as_any_type_never_raises(value: Any) -> None:
     """The accessors are total, and what they return fits its column."""
     as_text(value).encode()

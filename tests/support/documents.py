@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 from attrs import evolve
+from hypothesis import strategies as st
 
 from ingest.model.item import Commit, Document, History, Problem
 
@@ -14,6 +15,13 @@ JsonObject = dict[str, Any]
 
 #: In the place of a change's value: there is no such field.
 ABSENT = object()
+
+#: Whatever a field of a document may hold.
+ANY_JSON: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats() | st.text(),
+    lambda children: st.lists(children) | st.dictionaries(st.text(), children),
+    max_leaves=8,
+)
 
 _EPOCH = datetime(2020, 1, 1, 12, tzinfo=UTC)
 

@@ -1,0 +1,319 @@
+"""The row that a document becomes, column by column, whatever its fields hold."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest.items.document import DocumentError, parse
+from ingest.items.mapping import column_value, map_row, workflow_status
+from ingest.model.columns import ITEM_COLUMNS, ColumnType, ItemColumn
+from ingest.model.item import DERIVATION_VERSION, ITEM_TYPES, Attachment, HistoryFacts, ItemRow
+from tests.support.documents import ABSENT, ANY_JSON, CONTENT, item_document
+
+JANUARY, FEBRUARY, MARCH = (datetime(2021, month, 1, tzinfo=UTC) for month in (1, 2, 3))
+
+FACTS = HistoryFacts(
+    workflow_status="Draft",
+    workflow_status_set_at=FEBRUARY,
+    operational_at=None,
+    item_created_by="Ada",
+    item_created_at=JANUARY,
+    updated_by="Grace",
+    updated_at=MARCH,
+)
+
+
+def row_of(item_type: str = "mc", facts: HistoryFacts = FACTS, **changes: Any) -> ItemRow:
+    """Return the row of a document with these changes."""
+    content = orjson.dumps(item_document(7, item_type, **changes))
+    return map_row(parse("7", content), facts, is_being_created=False, content=content)
+
+
+def test_a_row_has_every_column() -> None:
+    """Each column of the table has its value, and there is none besides."""
+    content = orjson.dumps(
+        item_document(7, **{"core.stimulusId": "12"}), option=orjson.OPT_INDENT_2
+    )
+    row = map_row(parse("7", content), FACTS, is_being_created=True, content=content)
+    assert row.id == 7
+    assert row.values == {
+        "id": 7,
+        "item_type": "mc",
+        "classification": "item",
+        "subject": "ELA",
+        "grade": "7",
+        "dok": "2",
+        "primary_claim": "",
+        "primary_target": "",
+        "content_task_model": "",
+        "item_author": "",
+        "workflow_status": "Draft",
+        "workflow_status_set_at": FEBRUARY,
+        "operational_at": None,
+        "content_changed_after_operational": False,
+        "associated_stimulus_id": 12,
+        "is_being_created": True,
+        "english_content_last_updated_at": None,
+        "spanish_content_last_updated_at": None,
+        "exposures_count": None,
+        "form_count": None,
+        "item_difficulty_quintile": None,
+        "item_created_by": "Ada",
+        "item_created_at": JANUARY,
+        "updated_by": "Grace",
+        "updated_at": MARCH,
+        "derivation_version": DERIVATION_VERSION,
+        "item_json": content.decode(),
+    }
+    assert list(row.values) == [column.name for column in ITEM_COLUMNS]
+
+
+@pytest.mark.parametrize(
+    ("metadata", "grade"),
+    [
+        ({"intendedGrade": "3", "grade": "4"}, "3"),
+        ({"intendedGrade": " ", "grade": "4"}, "4"),
+        ({"intendedGrade": None, "grade": 4}, "4"),
+        ({"intendedGrade": ["3"], "grade": "4"}, "4"),
+        ({"grade": "4"}, "4"),
+        ({}, ""),
+        (None, ""),
+        (ABSENT, ""),
+    ],
+)
+def test_an_old_name_counts_where_the_new_one_is_blank(metadata: Any, grade: str) -> None:
+    """Of the names a field has had, the newest with something in it is read."""
+    assert row_of(**{"core.metadata": metadata}).values["grade"] == grade
+
+
+@pytest.mark.parametrize("item_type", sorted(ITEM_TYPES))
+def test_only_stimuli_are_classified_as_such(item_type: str) -> None:
+    """Everything that is no stimulus is an item, tutorials too."""
+    row = row_of(item_type, type=f" {item_type}")
+    assert row.values["item_type"] == item_type
+    assert row.values["classification"] == ("stim" if item_type == "stim" else "item")
+
+
+@pytest.mark.parametrize(
+    ("value", "stimulus"),
+    [
+        (5, 5),
+        ("5", 5),
+        (" 5 ", 5),
+        ("", None),
+        (None, None),
+        ("x", None),
+        (2**63, None),
+        ([5], None),
+    ],
+)
+def test_a_stimulus_is_named_by_a_number(value: Any, stimulus: int | None) -> None:
+    """The link to the stimulus is its id, or null."""
+    assert row_of(**{"core.stimulusId": value}).values["associated_stimulus_id"] == stimulus
+
+
+def figures(test_administration: Any) -> tuple[Any, Any, Any]:
+    """Return exposures, forms and difficulty."""
+    values = row_of(**{"core.testAdministration": test_administration}).values
+    return values["exposures_count"], values["form_count"], values["item_difficulty_quintile"]
+
+
+def administration(name: object, quintile: object, *exposures: object) -> dict[str, Any]:
+    """Return an administration with a form for each number of exposures."""
+    return {
+        "administrationId": name,
+        "fieldTestData": {"itemDifficultyQuintile": quintile},
+        "forms": [{"exposures": number} for number in exposures],
+    }
+
+
+@pytest.mark.parametrize("value", [ABSENT, None, {}, "x", {"administrations": []}])
+def test_an_item_that_was_never_given_has_no_figures(value: object) -> None:
+    """Without administrations the three figures are null, not zero."""
+    assert figures(value) == (None, None, None)
+
+
+def test_exposures_and_forms_are_those_of_all_administrations() -> None:
+    """The sum goes over every form, and one that is no number adds nothing."""
+    administrations = [administration("a", "2", 100, "200"), administration("b", "5", 1, None, "x")]
+    given = {"fieldTestAdministrationId": "b", "administrations": administrations}
+    assert figures(given) == (301, 5, 5)
+
+
+@pytest.mark.parametrize(
+    ("field_test", "quintile"),
+    [("a", 2), ("b", None), ("c", None), ("", None), (None, None), (9, 3), ("9", 3)],
+)
+def test_the_difficulty_is_that_of_the_field_test(field_test: object, quintile: int | None) -> None:
+    """Only the administration that was the field test tells it, and only as a number."""
+    administrations = [
+        *(administration("a", "2"), administration("b", "hard"), administration(9, 3)),
+        *(administration("", 4), administration("a", 5)),
+    ]
+    given = {"fieldTestAdministrationId": field_test, "administrations": administrations}
+    assert figures(given) == (0, 0, quintile)
+
+
+def test_a_sum_beyond_64_bits_is_null() -> None:
+    """What no column can hold is not written."""
+    given = {"administrations": [administration("a", "1", 2**63 - 1, 1)]}
+    assert figures(given) == (None, 2, None)
+
+
+@pytest.mark.parametrize(
+    ("operational_at", "english", "spanish", "changed"),
+    [
+        (FEBRUARY, "2021-03-01", "", True),
+        (FEBRUARY, "", "2021-03-01", True),
+        (FEBRUARY, "2021-01-01", "2021-03-01", True),
+        (FEBRUARY, "2021-01-01", "2021-01-01", False),
+        (FEBRUARY, "2021-02-01T00:00:00Z", None, False),
+        (FEBRUARY, None, None, False),
+        (None, "2021-03-01", "2021-03-01", False),
+    ],
+)
+def test_content_changes_count_from_operational_on(
+    operational_at: datetime | None, english: Any, spanish: Any, changed: object
+) -> None:
+    """Either language's content, if it is newer than the item's being operational, tells."""
+    values = row_of(
+        facts=HistoryFacts(operational_at=operational_at),
+        **{"core.en.updatedDate": english, "translations.esp.updatedDate": spanish},
+    ).values
+    assert values["content_changed_after_operational"] is changed
+
+
+def test_the_status_is_read_as_the_column_has_it() -> None:
+    """Folding a history compares exactly what is stored."""
+    for code in ("Draft", " Operational", "", None, 5, ["x"], ABSENT):
+        change: dict[str, Any] = {"workflow.workflowStatusCode": code}
+        expected = row_of(**change).values["workflow_status"]
+        assert workflow_status(item_document(7, **change)) == expected
+
+
+def test_the_first_of_duplicate_attachments_wins() -> None:
+    """A file is one row a kind, dated as where it is first named."""
+    entries = [
+        *({"fileName": "a", "uploadedDate": "2021-01-01"}, {"fileName": "a", "uploadedDate": "x"}),
+        *({"fileName": "b", "uploadedDate": ""}, {"fileName": " "}, {}, None, "c"),
+    ]
+    changes: dict[str, Any] = {
+        "asl.attachments": entries,
+        "braille": None,
+        "cc.attachments": entries[1:2],
+    }
+    assert row_of(**changes).attachments == (
+        Attachment("asl", "a", JANUARY),
+        Attachment("asl", "b", None),
+        Attachment("cc", "a", None),
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "read", "unset"),
+    [
+        (ColumnType.TEXT, 5, "5", ""),
+        (ColumnType.INTEGER, "5", 5, 0),
+        (ColumnType.BOOLEAN, "Yes", True, False),
+        (ColumnType.TIMESTAMP, "2021-01-01", JANUARY, None),
+    ],
+)
+def test_a_line_in_the_list_makes_a_column_of_any_type(
+    kind: ColumnType, value: object, read: object, unset: object
+) -> None:
+    """Adding a column takes no code, and unset is null only where the line says so."""
+    column = ItemColumn(name="new", type=kind, paths=("new.place", "old"))
+    nullable = ItemColumn(name="new", type=kind, paths=("new.place", "old"), nullable=True)
+    assert column_value(column, {"new": {"place": value}, "old": "x"}) == read
+    assert column_value(column, {"new": {"place": ""}, "old": value}) == read
+    assert column_value(column, {"new": [], "old": None}) == unset
+    assert column_value(nullable, {}) is None
+
+
+#: Every path that anything reads, containers and contents.
+PATHS = sorted(
+    {path for column in ITEM_COLUMNS for path in column.paths}
+    | {"core", "core.en", "core.metadata", "translations", "translations.esp", "workflow"}
+    | {"core.testAdministration", "core.testAdministration.administrations"}
+    | {"core.testAdministration.fieldTestAdministrationId"}
+    | {f"{kind}{rest}" for kind in ("asl", "braille", "cc") for rest in ("", ".attachments")}
+    | {f"core.en.{field}" for content in CONTENT.values() for field in content}
+    | {"core.en.table.columns", "core.en.table.rows", "core.en.htqOrderable.orderableStrings"}
+)
+FIELDS = st.sampled_from(
+    [
+        *("administrationId", "exposures", "fieldTestData", "forms", "itemDifficultyQuintile"),
+        *("cells", "fileName", "label", "leftLabel", "rightLabel", "rows", "text", "type"),
+        *("uploadedDate", "value"),
+    ]
+)
+#: Any value, at times in the shape of what belongs there.
+SHAPES = ANY_JSON | st.recursive(
+    st.sampled_from(["label", "a", "7", "2021-01-01T00:00:00Z", "<p>x</p>", "x\0"]) | ANY_JSON,
+    lambda children: st.lists(st.dictionaries(FIELDS, children, max_size=3), max_size=3),
+    max_leaves=6,
+)
+DOCUMENTS = st.builds(
+    lambda item_type, changes: item_document(
+        7,
+        item_type,
+        # The deepest first, so that a container's change replaces what is in it.
+        **dict(sorted(changes.items(), key=lambda change: -change[0].count("."))),
+    ),
+    st.sampled_from(sorted(ITEM_TYPES)),
+    st.dictionaries(st.sampled_from(PATHS), SHAPES, max_size=6),
+)
+TYPES = {
+    ColumnType.TEXT: str,
+    ColumnType.INTEGER: int,
+    ColumnType.BOOLEAN: bool,
+    ColumnType.TIMESTAMP: datetime,
+}
+
+
+def assert_storable(row: ItemRow) -> None:
+    """Check that every value fits its column on any database."""
+    for column in ITEM_COLUMNS:
+        value = row.values[column.name]
+        assert (value is None and column.nullable) or type(value) is TYPES[column.type], column.name
+        if isinstance(value, int):
+            assert -(2**63) <= value < 2**63
+        if isinstance(value, datetime):
+            assert value.tzinfo is UTC
+    texts = [value for value in row.values.values() if isinstance(value, str)]
+    texts += [text for keyword in row.keywords for text in (keyword.section, keyword.content)]
+    texts += [attachment.file_name for attachment in row.attachments]
+    for text in texts:
+        text.encode()
+        assert "\0" not in text
+    assert len(set(row.keywords)) == len(row.keywords)
+    names = {(attachment.file_type, attachment.file_name) for attachment in row.attachments}
+    assert len(names) == len(row.attachments)
+
+
+@given(DOCUMENTS)
+def test_any_shape_of_any_field_maps_to_a_storable_row(document: dict[str, Any]) -> None:
+    """The mapping is total, and the same document gives the same row."""
+    content = orjson.dumps(document)
+    rows = [
+        map_row(parse("7", content), FACTS, is_being_created=True, content=content)
+        for _ in range(2)
+    ]
+    assert rows[0] == rows[1]
+    assert_storable(rows[0])
+    assert rows[0].values["item_json"].encode() == content
+
+
+@given(st.dictionaries(st.sampled_from(["id", "type", "core", "workflow", "asl"]), SHAPES))
+def test_any_object_maps_or_is_a_problem(document: dict[str, Any]) -> None:
+    """Whatever parsing lets through can be mapped."""
+    content = orjson.dumps(document)
+    try:
+        parsed = parse("7", content)
+    except DocumentError:
+        return
+    assert_storable(map_row(parsed, FACTS, is_being_created=False, content=content))
