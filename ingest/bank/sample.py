@@ -71,8 +71,10 @@ def make_sample_bank(
         stimulus_id = history.rng.choice([key for key, kind in types.items() if kind == "stim"])
         is_linked = history.chance(40) and types[item_id] not in ("stim", "tut")
         identity = {"id": f"{item_id}", "type": types[item_id]}
-        link = stimulus_id if is_linked and stimulus_id <= last_id else None
-        item = _write_history(history, identity, link)
+        # Drawn in any case, so that all the rest of the item is the same without a link.
+        link = history.rng.choice((str, int))(stimulus_id)
+        stimulus = link if is_linked and stimulus_id <= last_id else None
+        item = _write_history(history, identity, stimulus)
         _write_repository(directory / f"{item_id}", history)
         by_type[types[item_id]] += 1
         with_spanish += item.is_translated
@@ -249,11 +251,11 @@ class _Item:
         return f"Set the status to {status}"
 
 
-def _write_history(history: _History, identity: dict[str, str], stimulus_id: int | None) -> _Item:
+def _write_history(history: _History, identity: JsonObject, stimulus: str | int | None) -> _Item:
     rng = history.rng
     if history.chance(90):
         history.commit("Create the project", {})
-    begun = new_document(rng, identity, stimulus_id, by=history.author, year=history.at.year)
+    begun = new_document(rng, identity, stimulus, by=history.author, year=history.at.year)
     item = _Item(history, *begun)
     marker = {"create": b""} if history.chance(90) else {}
     last = rng.randint(2, 6)

@@ -261,7 +261,7 @@ def _form(rng: Random, assessment: str) -> JsonObject:
 
 
 def new_document(
-    rng: Random, identity: dict[str, str], stimulus_id: int | None, *, by: str, year: int
+    rng: Random, identity: dict[str, str], stimulus: str | int | None, *, by: str, year: int
 ) -> tuple[JsonObject, JsonObject]:
     """Write the first document of an id and type; return it, and its Spanish content for later."""
     age, item_type = max(age for age in Age if age <= year), identity["type"]
@@ -274,7 +274,7 @@ def new_document(
     english |= {"isRequired": "true", "isProvided": yes}
     core = english if age is Age.OLDEST and not is_text else {"en": english}
     core |= {"attachments": [], "enemyItems": [], "tutorialId": None}
-    core["stimulusId"] = rng.choice((str, int))(stimulus_id) if stimulus_id else None
+    core["stimulusId"] = stimulus
     if item_type != "tut":
         core["metadata"] = _metadata(writer, age, by)
     speech = {"isSightTTSProvided": no, "isVisualTTSProvided": no}

@@ -1,57 +1,82 @@
-"""The command line: one subcommand a verb. What a command needs is imported when it runs."""
+"""The command line: one subcommand a verb, exit code 0 done, 1 did not happen, 2 bad usage.
 
-import os
+What takes long to import (aiohttp, rich, pygit2, the service itself) is imported by the commands
+that need it, so that ``ingest --help`` answers at once.
+"""
+
+import io
 import sys
+from typing import Any
 
 import click
 
-from ingest.cli import bank, items, jobs, serve
+from ingest.cli.bank import bank
+from ingest.cli.items import items, problems
+from ingest.cli.jobs import abandon, execution, executions, jobs, migrate, sync
+from ingest.cli.serve import config, serve
+from ingest.cli.show import clean
 from ingest.errors import ConfigurationError, IngestError, InvalidValueError
 
-#: Exit codes: the thing asked for did not happen; bad usage or configuration.
-NOT_DONE = 1
-BAD_USAGE = 2
+_BAD_USAGE = (ConfigurationError, InvalidValueError)
+_INTERRUPTED = 130
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Group(click.Group):
+    """The one place where what went wrong becomes a line and an exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (click.exceptions.Exit, click.ClickException, BrokenPipeError):
+            raise  # click's own: a code, a usage message, quiet
+        except (KeyboardInterrupt, click.Abort):
+            click.echo(err=True)
+            ctx.exit(_INTERRUPTED)
+        except IngestError as error:
+            _say(str(error))
+            ctx.exit(2 if isinstance(error, _BAD_USAGE) else 1)
+        except OSError as error:
+            _say(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+            ctx.exit(1)
+        except Exception as error:
+            if sys.flags.dev_mode:
+                raise
+            _say(
+                f"unexpected {type(error).__name__}: {error}. This is a fault of the command: "
+                "python -X dev -m ingest … shows where"
+            )
+            ctx.exit(1)
+
+
+def _say(message: str) -> None:
+    click.echo(f"ingest: {clean(message)}", err=True)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="item-ingest-service", prog_name="ingest")
-def ingest() -> None:
-    """Keep a searchable database in step with an item bank of git repositories."""
+def cli() -> None:
+    """Keep a searchable database in step with an item bank, by jobs that stop when told to."""
 
 
 for _command in (
-    serve.serve,
-    serve.config,
-    jobs.sync,
-    jobs.migrate,
-    jobs.abandon,
-    jobs.list_jobs,
-    jobs.list_executions,
-    jobs.show_execution,
-    items.list_items,
-    items.list_problems,
-    bank.bank,
+    serve,
+    config,
+    sync,
+    migrate,
+    abandon,
+    jobs,
+    executions,
+    execution,
+    items,
+    problems,
+    bank,
 ):
-    ingest.add_command(_command)
+    cli.add_command(_command)
 
 
 def main() -> None:
-    """Run the command line and exit; no traceback reaches a user."""
-    try:
-        code = ingest.main(standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        sys.exit(130)
-    except (ConfigurationError, InvalidValueError) as error:
-        click.echo(f"ingest: {error}", err=True)
-        sys.exit(BAD_USAGE)
-    except IngestError as error:
-        click.echo(f"ingest: {error}", err=True)
-        sys.exit(NOT_DONE)
-    except BrokenPipeError:
-        # Whoever read us has had enough; the interpreter must not complain of it at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(NOT_DONE)
-    sys.exit(code if isinstance(code, int) else 0)
+    """Run the command that the arguments name, and exit."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    cli(prog_name="ingest")

@@ -1,93 +1,114 @@
-"""``ingest bank``: make a sample bank, check the configured one."""
+"""Making a sample item bank, and checking the configured one."""
 
 import asyncio
 import os
 import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import click
+from attrs import asdict
 
 from ingest.cli import show
+from ingest.cli.options import config_option, json_option
+from ingest.settings import Settings, load
+from ingest.settings.wording import shown
 
 
 @click.group()
 def bank() -> None:
-    """Look after item banks."""
+    """Make a sample item bank; check the configured one."""
 
 
 @bank.command()
-@click.argument("directory", type=click.Path(path_type=Path))
-@click.option("--items", type=int, required=True, help="How many.")
+@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--items", type=int, required=True, metavar="N", help="How many items.")
 @click.option(
-    "--seed", type=int, default=1, show_default=True, help="The same seed, the same bank."
+    "--seed", type=int, default=1, show_default=True, metavar="S", help="The same, the same bank."
 )
-@click.option("--json", "as_json", is_flag=True)
+@json_option
 def sample(*, directory: Path, items: int, seed: int, as_json: bool) -> None:
-    """Make a bank of real repositories with realistic items in DIRECTORY."""
-    from ingest.bank.sample import make_sample_bank  # noqa: PLC0415 - libgit2 takes its time
+    """Make a sample bank in DIR, which must be empty or not there yet."""
+    from ingest.bank.sample import make_sample_bank  # noqa: PLC0415 - pygit2 takes long to import
 
-    bar: Any = click.progressbar(length=items, file=sys.stderr, hidden=not sys.stderr.isatty())
-    with bar:
-        summary = make_sample_bank(
-            directory, items=items, seed=seed, progress=lambda done: bar.update(done - bar.pos)
-        )
+    try:
+        with _progress(items) as progress:
+            summary = make_sample_bank(directory, items=items, seed=seed, progress=progress)
+    except KeyboardInterrupt:
+        click.echo(f"{directory} is not complete: remove it before trying again", err=True)
+        raise
     if as_json:
-        show.document(
-            {
-                "items": summary.items,
-                "byType": dict(summary.by_type),
-                "firstId": summary.first_id,
-                "lastId": summary.last_id,
-            }
-        )
+        show.document(asdict(summary))
         return
-    click.echo(
-        f"Made {summary.items} repositories in {directory}: items {summary.first_id} to "
-        f"{summary.last_id}, {summary.stimuli} of them stimuli, "
-        f"{summary.with_spanish} with a Spanish translation"
+    types = ", ".join(f"{count} {kind}" for kind, count in summary.by_type.items())
+    show.line(
+        f"Made {summary.items} items in {directory}, {summary.first_id} to {summary.last_id}: "
+        f"{types}; {summary.with_spanish} with a Spanish translation"
     )
 
 
-@bank.command()
-@click.option("--bank", "bank_url", help="The item bank; else as the configuration says.")
-@click.option("--config", "config_file", type=click.Path(path_type=Path), help="A TOML file.")
-@click.option("--json", "as_json", is_flag=True)
-def check(*, bank_url: str | None, config_file: Path | None, as_json: bool) -> None:
-    """Say whether the bank can be read, and what it lists. Reads no document."""
-    from ingest.settings import load  # noqa: PLC0415 - as above
-
-    settings = load(config_file, {"bank.url": bank_url}, os.environ).settings
-    report = asyncio.run(_check(settings.bank))
-    if as_json:
-        show.document(report)
+@contextmanager
+def _progress(items: int) -> Iterator[Callable[[int], None] | None]:
+    if not sys.stderr.isatty():
+        yield None
         return
-    click.echo(f"{settings.bank.url}: {report['items']} items, {report['empty']} without a commit")
-    for problem in report["problems"]:
-        click.echo(f"{problem['itemId']}\t{problem['kind']}\t{show.printable(problem['message'])}")
+    from rich.console import Console  # noqa: PLC0415 - takes long to import
+    from rich.progress import Progress  # noqa: PLC0415
+
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("Items", total=items)
+        yield lambda done: progress.update(task, completed=done)
 
 
-async def _check(settings: Any) -> dict[str, Any]:
-    from ingest.app import create_bank  # noqa: PLC0415 - as above
+@bank.command()
+@click.option("--bank", "bank_url", metavar="DIR-or-URL", help="Not the configured one, but this.")
+@config_option
+@json_option
+def check(*, bank_url: str | None, config_file: Path | None, as_json: bool) -> None:
+    """Say whether the item bank can be read, and list what in it cannot.
 
-    item_bank = create_bank(settings)
-    items, empty, problems = 0, 0, []
+    Exit 0 if the bank can be listed whole: single entries with problems keep no job from running.
+    """
+    settings = load(config_file, {"bank.url": bank_url}, os.environ).settings
+    entries, without_commit, problems = asyncio.run(_look(settings))
+    if as_json:
+        document = {
+            "bank": settings.bank.url,
+            "entries": entries,
+            "withoutCommit": without_commit,
+            "problems": [
+                {"itemId": key, "kind": kind, "message": message} for key, kind, message in problems
+            ],
+        }
+        show.document(document)
+        return
+    show.line(
+        f"Item bank {shown(settings.bank.url)}: {entries} entries, {without_commit} of them "
+        f"without a commit yet, {len(problems)} with a problem"
+    )
+    for key, kind, message in problems:
+        show.line(f"{key}: {kind}: {message}")
+
+
+async def _look(settings: Settings) -> tuple[int, int, list[tuple[str, str, str]]]:
+    """Return how many entries there are, how many without a commit, and those with a problem."""
+    from ingest.app import create_bank  # noqa: PLC0415 - the service takes long to import
+
+    found = create_bank(settings.bank)
     try:
-        await item_bank.check()
-        async for listings in item_bank.scan():
-            for listing in listings:
-                items += 1
-                if listing.problem is not None:
-                    problem = listing.problem
-                    problems.append(
-                        {
-                            "itemId": listing.key,
-                            "kind": problem.kind.value,
-                            "message": problem.message,
-                        }
-                    )
-                elif listing.revision is None:
-                    empty += 1
+        await found.check()
+        scan = found.scan()
+        counts: Counter[str] = Counter()
+        problems = []
+        async for listings in scan:
+            for one in listings:
+                counts["listed"] += 1
+                if one.problem is not None:
+                    problems.append((one.key, str(one.problem.kind), one.problem.message))
+                elif one.revision is None:
+                    counts["without commit"] += 1
+        return scan.total or counts["listed"], counts["without commit"], problems
     finally:
-        await item_bank.aclose()
-    return {"items": items, "empty": empty, "problems": problems}
+        await found.aclose()

@@ -1,123 +1,160 @@
-"""Talking to a running service."""
+"""The service's HTTP interface, as the commands use it."""
 
 import asyncio
-import os
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import Any, Final, TypeVar
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from http import HTTPStatus
+from types import TracebackType
+from typing import Final, Self
 
-import click
+import aiohttp
 import orjson
 from attrs import frozen
 
-from ingest.errors import ConfigurationError, ServiceUnreachableError
+from ingest.cli.options import Json, Query, Service
+from ingest.cli.show import clean
+from ingest.errors import ServiceUnreachableError
+from ingest.model.job import ENDED
 
-T = TypeVar("T")
+#: For an answer that the service gives at once, for a connection, and between two signs of life
+#: on a stream, which sends a comment every 15 s.
+_ANSWER_S: Final = 60.0
+_CONNECT_S: Final = 10.0
+_SILENCE_S: Final = 60.0
 
-DEFAULT_URL: Final = "http://127.0.0.1:9081"
+#: How often to ask when the stream is broken, and for how long nobody may answer.
+_POLL_S: Final = 0.5
+_PATIENCE_S: Final = 15.0
 
-#: A service that has not taken the connection by then is not there. Answers may take longer.
-CONNECT_S: Final = 10.0
+_REFUSAL_CHARACTERS: Final = 2000
 
 
-@frozen
-class Reply:
-    """An answer as it came."""
+@frozen(kw_only=True)
+class Answer:
+    """What came back, as it came."""
 
     status: int
     text: str
 
-    @property
-    def ok(self) -> bool:
-        """Whether it is a success."""
-        return 200 <= self.status < 300  # noqa: PLR2004 - what HTTP calls successful
 
-    @property
-    def document(self) -> Any:
-        """The JSON in it."""
-        return orjson.loads(self.text)
+class Client:
+    """A connection to one service. Every failure is a `ServiceUnreachableError` of one line."""
 
+    def __init__(self, service: Service) -> None:
+        headers = {} if service.token is None else {"Authorization": f"Bearer {service.token}"}
+        self._url = service.url
+        self._session = aiohttp.ClientSession(headers=headers)
 
-class ServiceClient:
-    """Sends requests to one service.
+    async def __aenter__(self) -> Self:
+        return self
 
-    Raises `ServiceUnreachableError` where there is none.
-    """
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._session.close()
 
-    def __init__(self, url: str, token: str | None) -> None:
-        self.url = url.rstrip("/")
-        self._headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-
-    async def request(self, method: str, path: str, query: dict[str, str] | None = None) -> Reply:
-        """Send one request and wait for its answer, however long that takes."""
-        import aiohttp  # noqa: PLC0415 - 0.2 s that `ingest --help` need not wait
-
+    async def ask(
+        self, method: str, path: str, query: Query, *, within_s: float | None = _ANSWER_S
+    ) -> Answer:
+        """Return the answer, whatever its status."""
+        timeout = aiohttp.ClientTimeout(total=within_s, sock_connect=_CONNECT_S)
         try:
-            async with (
-                self._session() as session,
-                session.request(method, self.url + path, params=query) as response,
-            ):
-                return Reply(response.status, await response.text())
-        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            async with self._session.request(
+                method,
+                self._url + path,
+                params={name: value for name, value in query.items() if value is not None},
+                timeout=timeout,
+                allow_redirects=False,  # the token is for this address
+            ) as response:
+                return Answer(status=response.status, text=await response.text(errors="replace"))
+        except (aiohttp.ClientError, OSError, ValueError) as error:
             raise self._unreachable(error) from error
 
-    async def stream(self, path: str) -> AsyncIterator[Any]:
-        """Yield the documents of an event stream, until the service closes it."""
-        import aiohttp  # noqa: PLC0415 - as above
+    async def document(self, method: str, path: str, query: Query) -> Json:
+        """Return the document of an answer 200.
 
+        Raises:
+            ServiceUnreachableError: There is none; the message is the service's own if it said no.
+        """
+        answer = await self.ask(method, path, query)
+        if answer.status != HTTPStatus.OK:
+            raise ServiceUnreachableError(refusal(answer))
+        return self._parsed(answer.text)
+
+    async def follow(self, execution_id: int) -> AsyncGenerator[Json, None]:
+        """Yield the execution's document at every change, the last one when it has ended.
+
+        Goes by the event stream, and when that breaks by asking again and again.
+        """
+        path = f"/executions/{execution_id}"
         try:
-            async with self._session() as session, session.get(self.url + path) as response:
-                if response.status != 200:  # noqa: PLR2004
-                    raise ServiceUnreachableError(await response.text())
-                async for line in response.content:
-                    if line.startswith(b"data:"):
-                        yield orjson.loads(line[5:])
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise self._unreachable(error) from error
+            async with aclosing(self._events(f"{path}/events")) as events:
+                async for document in events:
+                    yield document
+                    if _has_ended(document):
+                        return
+        except (aiohttp.ClientError, OSError, ValueError):
+            pass  # the stream broke: the service may still be there
+        last_answer_at = time.monotonic()
+        while True:
+            try:
+                document = await self.document("GET", path, {})
+            except ServiceUnreachableError as error:
+                # Refused for good, or away for longer than a restart takes.
+                is_away = isinstance(error.__cause__, (aiohttp.ClientError, OSError))
+                if not is_away or time.monotonic() - last_answer_at > _PATIENCE_S:
+                    raise
+            else:
+                last_answer_at = time.monotonic()
+                yield document
+                if _has_ended(document):
+                    return
+            await asyncio.sleep(_POLL_S)
 
-    @asynccontextmanager
-    async def _session(self) -> AsyncIterator[Any]:
-        import aiohttp  # noqa: PLC0415 - as above
+    async def _events(self, path: str) -> AsyncGenerator[Json, None]:
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S, sock_read=_SILENCE_S)
+        async with self._session.get(
+            self._url + path, timeout=timeout, allow_redirects=False
+        ) as response:
+            if response.status != HTTPStatus.OK:
+                return
+            data: list[bytes] = []
+            async for line in response.content:
+                if line.startswith(b"data:"):
+                    data.append(line.removeprefix(b"data:").strip())
+                elif data and not line.strip():
+                    yield orjson.loads(b"\n".join(data))
+                    data = []
 
-        timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT_S)
-        # A document with many steps is one long line.
-        async with aiohttp.ClientSession(
-            headers=self._headers, timeout=timeout, read_bufsize=2**20
-        ) as session:
-            yield session
+    def _parsed(self, text: str) -> Json:
+        try:
+            document = orjson.loads(text)
+        except ValueError:
+            document = None
+        if not isinstance(document, dict):
+            raise ServiceUnreachableError(
+                f"What answers at {self._url} is not the Item Ingest Service: "
+                "name its address with --url or INGEST_URL"
+            )
+        return document
 
     def _unreachable(self, error: Exception) -> ServiceUnreachableError:
+        reason = "no answer in time" if isinstance(error, TimeoutError) else clean(str(error))
         return ServiceUnreachableError(
-            f"no service answers at {self.url} ({str(error) or type(error).__name__}): "
-            "start it with `ingest serve`, or name another with --url"
+            f"No service answers at {self._url} ({reason or type(error).__name__}): "
+            "start one with ingest serve, or name another with --url or INGEST_URL"
         )
 
 
-def with_client(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options that say where the service is."""
-    token = click.option(
-        "--token-file", type=click.Path(path_type=Path), help="Holds the bearer token."
-    )
-    url = click.option("--url", envvar="INGEST_URL", default=DEFAULT_URL, show_default=True)
-    return url(token(command))
+def refusal(answer: Answer) -> str:
+    """Return why the service said no: its text, on one line, with its status if it says nothing."""
+    text = clean(answer.text)[:_REFUSAL_CHARACTERS].strip()
+    return text or f"The service answered {answer.status} without a word"
 
 
-def client_for(url: str, token_file: Path | None) -> ServiceClient:
-    """Return a client for what the options and the environment say.
-
-    Raises:
-        ConfigurationError: The token's file cannot be read.
-    """
-    named = token_file or os.environ.get("INGEST_TOKEN_FILE")
-    if named is None:
-        return ServiceClient(url, os.environ.get("INGEST_TOKEN"))
-    try:
-        return ServiceClient(url, Path(named).read_text(encoding="utf-8").strip())
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"--token-file: cannot read {named}: {error}") from error
-
-
-def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run a command's asynchronous part."""
-    return asyncio.run(work)
+def _has_ended(document: Json) -> bool:
+    return document["status"] in ENDED

@@ -1,74 +1,66 @@
-"""Looking at items and problems of a running service."""
-
-from pathlib import Path
+"""Looking at items and problems on a running service."""
 
 import click
 
 from ingest.cli import show
-from ingest.cli.client import client_for, run, with_client
+from ingest.cli.options import Service, fetch, limit_option, service_options
 
-_json = click.option("--json", "as_json", is_flag=True, help="Print the JSON document.")
-_limit = click.option("--limit", help="At most so many.")
-_after = click.option("--after", help="Only behind this item id.")
+_ITEM_COLUMNS = ("itemId", "itemType", "subject", "grade", "workflowStatus", "itemAuthor")
+_PROBLEM_COLUMNS = ("itemId", "kind", "message", "attempts", "firstAt", "lastAt")
 
-
-@click.command("items")
-@click.argument("q", required=False)
-@with_client
-@click.option("--subject")
-@click.option("--grade")
-@click.option("--type")
-@click.option("--status", help="The workflow status.")
-@_limit
-@_after
-@_json
-def list_items(*, url: str, token_file: Path | None, as_json: bool, **query: str | None) -> int:
-    """Show items; Q is words that one of an item's texts must have."""
-    return _page(
-        "items",
-        query,
-        ["itemId", "itemType", "subject", "grade", "workflowStatus", "updatedAt", "updatedBy"],
-        url=url,
-        token_file=token_file,
-        as_json=as_json,
-    )
+_after_option = click.option("--after", metavar="ID", help="Only those after this one.")
 
 
-@click.command("problems")
-@with_client
-@_limit
-@_after
-@_json
-def list_problems(*, url: str, token_file: Path | None, as_json: bool, **query: str | None) -> int:
-    """Show the items that could not be ingested, and why."""
-    return _page(
-        "problems",
-        query,
-        ["itemId", "kind", "attempts", "lastAt", "message"],
-        url=url,
-        token_file=token_file,
-        as_json=as_json,
-    )
-
-
-def _page(
-    name: str,
-    query: dict[str, str | None],
-    columns: list[str],
+@click.command()
+@click.argument("query", required=False)
+@click.option("--subject", help="Only of this subject.")
+@click.option("--grade", help="Only of this grade.")
+@click.option("--type", "item_type", help="Only of this item type.")
+@click.option("--status", help="Only in this workflow status.")
+@limit_option
+@_after_option
+@service_options
+def items(
     *,
-    url: str,
-    token_file: Path | None,
+    service: Service,
+    query: str | None,
+    subject: str | None,
+    grade: str | None,
+    item_type: str | None,
+    status: str | None,
+    limit: int | None,
+    after: str | None,
     as_json: bool,
-) -> int:
-    given = {key: value for key, value in query.items() if value is not None}
-    reply = run(client_for(url, token_file).request("GET", f"/{name}", given))
-    if not reply.ok:
-        click.echo(f"ingest: {reply.status}: {show.printable(reply.text)}", err=True)
-        return 1
-    document = reply.document
+) -> None:
+    """Show the items that have been ingested; QUERY searches their words."""
+    criteria = {
+        "q": query,
+        "subject": subject,
+        "grade": grade,
+        "type": item_type,
+        "status": status,
+        "limit": limit,
+        "after": after,
+    }
+    answer = fetch(service, "GET", "/items", criteria)
     if as_json:
-        show.document(document)
-        return 0
-    show.table(columns, [[row[column] for column in columns] for row in document[name]])
-    show.next_page(document["next"], "--after")
-    return 0
+        show.document(answer)
+        return
+    found = [[item.get(column) for column in _ITEM_COLUMNS] for item in answer["items"]]
+    show.rows(_ITEM_COLUMNS, found)
+    show.next_page("--after", answer["next"])
+
+
+@click.command()
+@limit_option
+@_after_option
+@service_options
+def problems(*, service: Service, limit: int | None, after: str | None, as_json: bool) -> None:
+    """Show the items that could not be ingested, and why."""
+    answer = fetch(service, "GET", "/problems", {"limit": limit, "after": after})
+    if as_json:
+        show.document(answer)
+        return
+    found = [[one.get(column) for column in _PROBLEM_COLUMNS] for one in answer["problems"]]
+    show.rows(_PROBLEM_COLUMNS, found)
+    show.next_page("--after", answer["next"])

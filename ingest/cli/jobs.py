@@ -1,196 +1,308 @@
-"""Starting, following, abandoning and looking at jobs of a running service."""
+"""Starting, abandoning and looking at jobs on a running service."""
 
-from pathlib import Path
-from typing import Any, Final
+import asyncio
+import re
+import sys
+from http import HTTPStatus
+from typing import NoReturn
 
 import click
 
 from ingest.cli import show
-from ingest.cli.client import Reply, ServiceClient, client_for, run, with_client
-from ingest.cli.follow import follow
-from ingest.errors import InvalidValueError, JobDidNotCompleteError
+from ingest.cli.options import (
+    JOB_NAMES,
+    Json,
+    Query,
+    Service,
+    fetch,
+    limit_option,
+    service_options,
+)
+from ingest.errors import JobDidNotCompleteError, ServiceUnreachableError
+from ingest.model.job import JobStatus
 
-_JOBS: Final = {
-    "sync": "itemSynchronizationJob",
-    "migrate": "itemMigrationJob",
-}
+_COUNTS = ("read", "created", "updated", "unchanged", "deleted", "failed")
+_INTEGER = re.compile(r"-?[0-9]+", re.ASCII)
 
-_json = click.option("--json", "as_json", is_flag=True, help="Print the JSON document.")
-_reason = click.option("--reason", help="Kept with the execution, for those who wonder.")
-_wait = click.option("--wait", is_flag=True, help="Follow it; exit 0 only if it COMPLETED.")
-_item = click.option("--item", help="Only this item, now and outside any execution.")
-
-
-@click.command()
-@with_client
-@_wait
-@_item
-@_reason
-@click.option("--allow-deletes", help="How many items it may delete.")
-@_json
-def sync(*, allow_deletes: str | None, **options: Any) -> int:
-    """Bring the database in step with the item bank."""
-    return _start("/sync", {"allow-deletes": allow_deletes}, **options)
+_item_option = click.option(
+    "--item", "item_id", type=click.IntRange(min=1), metavar="ID", help="Only this item, now."
+)
+_wait_option = click.option(
+    "--wait", is_flag=True, help="Follow the job to its end; exit 0 only if it COMPLETED."
+)
+_reason_option = click.option("--reason", metavar="TEXT", help="Why; kept with the execution.")
 
 
 @click.command()
-@with_client
-@_wait
-@_item
-@_reason
-@click.option("--from-stored", is_flag=True, help="Go by the stored documents alone.")
-@_json
-def migrate(*, from_stored: bool, **options: Any) -> int:
-    """Derive every item's row anew, by the rules of today."""
-    return _start("/migrate", {"source": "stored" if from_stored else None}, **options)
-
-
-def _start(
-    path: str,
-    query: dict[str, str | None],
+@_wait_option
+@_item_option
+@_reason_option
+@click.option(
+    "--allow-deletes", type=click.IntRange(min=0), metavar="N", help="How many items may go."
+)
+@service_options
+def sync(
     *,
-    url: str,
-    token_file: Path | None,
+    service: Service,
+    item_id: int | None,
+    reason: str | None,
+    allow_deletes: int | None,
     wait: bool,
-    item: str | None,
-    reason: str | None,
     as_json: bool,
-) -> int:
-    client = client_for(url, token_file)
-    given = {name: value for name, value in {**query, "reason": reason}.items() if value}
-    if item is not None:
-        if given or wait:
-            raise InvalidValueError("--item goes with no other option: it is done when it answers")
-        path = f"{path}/{item}"
-    reply = run(client.request("POST", path, given))
-    if not reply.ok:
-        return _refused(reply)
-    document = reply.document
-    if wait:
-        ended = run(follow(client, document["jobExecutionId"], as_json=as_json))
-        if ended["status"] != "COMPLETED":
-            raise JobDidNotCompleteError(
-                f"execution {ended['jobExecutionId']} is {ended['status']}: {ended['exitMessage']}"
-            )
-    elif as_json:
-        show.document(document)
+) -> None:
+    """Bring the database in step with the item bank."""
+    if item_id is not None:
+        _only_the_item({"--reason": reason, "--allow-deletes": allow_deletes})
+        _one_item(service, f"/sync/{item_id}", as_json=as_json)
     else:
-        click.echo(document.get("message") or f"{document['itemId']} {document['outcome']}")
-    return 0
+        query = {"reason": reason, "allow-deletes": allow_deletes}
+        _start(service, "sync", query, wait=wait, as_json=as_json)
 
 
 @click.command()
-@click.argument("job")
-@with_client
-@click.option("--execution", help="Only if this execution is the one that runs.")
-@_reason
-def abandon(
+@_wait_option
+@_item_option
+@_reason_option
+@click.option("--from-stored", is_flag=True, help="Go by the stored documents, without the bank.")
+@service_options
+def migrate(
     *,
-    job: str,
-    url: str,
-    token_file: Path | None,
-    execution: str | None,
+    service: Service,
+    item_id: int | None,
     reason: str | None,
-) -> int:
-    """Stop the running execution of JOB: sync, migrate, a job's name or its instance id."""
-    client = client_for(url, token_file)
-    instance = run(_instance_id(client, job))
-    query = {name: value for name, value in (("execution", execution), ("reason", reason)) if value}
-    reply = run(client.request("PUT", f"/abandon/{instance}", query))
-    if not reply.ok:
-        return _refused(reply)
-    click.echo(reply.text)
-    return 0
-
-
-async def _instance_id(client: ServiceClient, job: str) -> str:
-    if job.lstrip("-").isdigit():
-        return job
-    name = _JOBS.get(job, job)
-    known = (await client.request("GET", "/jobs")).document["jobs"]
-    for one in known:
-        if one["name"] == name:
-            return str(one["jobInstanceId"])
-    names = ", ".join([*_JOBS, *(one["name"] for one in known)])
-    raise InvalidValueError(f"there is no job {job!r}: say one of {names}, or an instance id")
-
-
-@click.command("jobs")
-@with_client
-@_json
-def list_jobs(*, url: str, token_file: Path | None, as_json: bool) -> int:
-    """Show both jobs: what runs, what ran last."""
-    reply = run(client_for(url, token_file).request("GET", "/jobs"))
-    if not reply.ok:
-        return _refused(reply)
-    if as_json:
-        show.document(reply.document)
-        return 0
-    rows = []
-    for job in reply.document["jobs"]:
-        running, ended = job["running"], job["lastEnded"]
-        rows.append(
-            [
-                job["jobInstanceId"],
-                job["name"],
-                "" if running is None else f"{running['jobExecutionId']} {running['status']}",
-                "" if running is None else show.progress(running),
-                "" if ended is None else f"{ended['jobExecutionId']} {ended['status']}",
-                "" if ended is None else ended["exitMessage"],
-            ]
-        )
-    show.table(["instance", "job", "running", "items", "last ended", "message"], rows)
-    return 0
-
-
-@click.command("executions")
-@with_client
-@click.option("--job", help="Only of the job with this name.")
-@click.option("--status", help="Only with this status.")
-@click.option("--limit", help="At most so many.")
-@click.option("--before", help="Only older than this execution.")
-@_json
-def list_executions(
-    *, url: str, token_file: Path | None, as_json: bool, **query: str | None
-) -> int:
-    """Show executions, newest first."""
-    if query["job"] in _JOBS:
-        query["job"] = _JOBS[query["job"]]
-    given = {name: value for name, value in query.items() if value is not None}
-    reply = run(client_for(url, token_file).request("GET", "/executions", given))
-    if not reply.ok:
-        return _refused(reply)
-    if as_json:
-        show.document(reply.document)
-        return 0
-    show.executions(reply.document["executions"])
-    show.next_page(reply.document["next"], "--before")
-    return 0
-
-
-@click.command("execution")
-@click.argument("execution_id")
-@with_client
-@click.option("--follow", "follows", is_flag=True, help="Follow it to its end.")
-@_json
-def show_execution(
-    *, execution_id: str, url: str, token_file: Path | None, follows: bool, as_json: bool
-) -> int:
-    """Show one execution."""
-    client = client_for(url, token_file)
-    reply = run(client.request("GET", f"/executions/{execution_id}"))
-    if not reply.ok:
-        return _refused(reply)
-    document = reply.document
-    if follows:
-        document = run(follow(client, document["jobExecutionId"], as_json=as_json))
-    elif as_json:
-        show.document(document)
+    from_stored: bool,
+    wait: bool,
+    as_json: bool,
+) -> None:
+    """Derive every item's row anew from its latest revision."""
+    source = "stored" if from_stored else None
+    if item_id is not None:
+        _only_the_item({"--reason": reason, "--from-stored": source})
+        _one_item(service, f"/migrate/{item_id}", as_json=as_json)
     else:
-        show.execution(document)
-    return 0
+        query = {"reason": reason, "source": source}
+        _start(service, "migrate", query, wait=wait, as_json=as_json)
 
 
-def _refused(reply: Reply) -> int:
-    click.echo(f"ingest: {reply.status}: {show.printable(reply.text)}", err=True)
-    return 1
+def _only_the_item(others: dict[str, object]) -> None:
+    given = [name for name, value in others.items() if value is not None]
+    if given:
+        raise click.UsageError(f"{given[0]} is for a whole job: it cannot go with --item")
+
+
+def _one_item(service: Service, path: str, *, as_json: bool) -> None:
+    done = fetch(service, "POST", path)
+    if as_json:
+        show.document(done)
+    else:
+        show.line(f"Item {done['itemId']}: {done['outcome']}")
+
+
+def _start(service: Service, verb: str, query: Query, *, wait: bool, as_json: bool) -> None:
+    started = fetch(service, "POST", f"/{verb}", query)
+    if not as_json:
+        show.line(f"{started['message']} (job execution {started['jobExecutionId']})")
+    elif not wait:
+        show.document(started)
+    if wait:
+        _wait(service, verb, started, as_json=as_json)
+
+
+def _wait(service: Service, verb: str, started: Json, *, as_json: bool) -> None:
+    from ingest.cli.follow import follow  # noqa: PLC0415 - rich and aiohttp take long to import
+
+    execution_id = started["jobExecutionId"]
+    while True:
+        try:
+            ended = follow(service, execution_id, sys.stderr if as_json else sys.stdout)
+            break
+        except KeyboardInterrupt:
+            choice = _what_now(execution_id)
+        if choice == "abandon":
+            path = f"/abandon/{started['jobInstanceId']}"
+            _abandon(service, path, {"execution": execution_id})
+            raise click.exceptions.Exit(1)
+        if choice == "leave":
+            _leave(verb, execution_id)
+    if as_json:
+        show.document(ended)
+    else:
+        show.line(_end(ended))
+    if ended["status"] != JobStatus.COMPLETED:
+        why = ended["exitMessage"] or "the service's log tells more"
+        raise JobDidNotCompleteError(f"Job execution {execution_id} {ended['status']}: {why}")
+
+
+def _what_now(execution_id: int) -> str:
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return "leave"
+    click.echo(err=True)
+    try:
+        choice: str = click.prompt(
+            f"Job execution {execution_id} is running: leave it running, abandon it, or go on "
+            "watching?",
+            type=click.Choice(["leave", "abandon", "watch"]),
+            default="leave",
+            err=True,
+        )
+    except (click.Abort, KeyboardInterrupt):
+        click.echo(err=True)
+        return "leave"
+    return choice
+
+
+def _leave(verb: str, execution_id: int) -> NoReturn:
+    raise JobDidNotCompleteError(
+        f"Job execution {execution_id} was left running: ingest execution {execution_id} --follow "
+        f"shows it, ingest abandon {verb} --execution {execution_id} stops it"
+    )
+
+
+def _end(ended: Json) -> str:
+    counts = ", ".join(f"{ended['counts'][name]} {name}" for name in _COUNTS)
+    return f"Job execution {ended['jobExecutionId']} {ended['status']}: {counts}"
+
+
+@click.command()
+@click.argument("job", metavar="JOB-or-INSTANCE-ID")
+@click.option("--execution", "execution_id", type=int, help="Only if this one is running.")
+@_reason_option
+@service_options
+def abandon(
+    *, service: Service, job: str, execution_id: int | None, reason: str | None, as_json: bool
+) -> None:
+    """Stop a running job; done once it has wound down and that is on record.
+
+    JOB is sync, migrate, itemSynchronizationJob or itemMigrationJob.
+    """
+    del as_json  # the answer is a JSON document as it is
+    instance_id = job if _INTEGER.fullmatch(job) else _instance_id(service, job)
+    query = {"execution": execution_id, "reason": reason}
+    if not _abandon(service, f"/abandon/{instance_id}", query):
+        raise click.exceptions.Exit(1)
+
+
+def _instance_id(service: Service, job: str) -> int:
+    name = JOB_NAMES.get(job, job)
+    ids = {one["name"]: one["jobInstanceId"] for one in fetch(service, "GET", "/jobs")["jobs"]}
+    if name not in ids:
+        known = ", ".join([*JOB_NAMES, *map(show.clean, ids)])
+        raise click.BadParameter(
+            f"there is no job {show.clean(job)!r}: name one of {known}, or a job instance id",
+            param_hint="JOB-or-INSTANCE-ID",
+        )
+    instance_id: int = ids[name]
+    return instance_id
+
+
+def _abandon(service: Service, path: str, query: Query) -> bool:
+    """Print the answer to an abandon as it came; return whether it is 200."""
+    from ingest.cli.client import Client, refusal  # noqa: PLC0415 - aiohttp takes long to import
+
+    async def ask() -> tuple[int, str, str]:
+        async with Client(service) as client:
+            # It takes as long as the service's grace, which only the service knows.
+            answer = await client.ask("PUT", path, query, within_s=None)
+            return answer.status, answer.text, refusal(answer)
+
+    status, text, why = asyncio.run(ask())
+    if status != HTTPStatus.OK and not text.startswith("{"):
+        raise ServiceUnreachableError(why)
+    click.echo(show.clean(text) if sys.stdout.isatty() else text)
+    return status == HTTPStatus.OK
+
+
+@click.command()
+@service_options
+def jobs(*, service: Service, as_json: bool) -> None:
+    """Show both jobs: what runs of each, and what ran last."""
+    answer = fetch(service, "GET", "/jobs")
+    if as_json:
+        show.document(answer)
+        return
+    show.rows(
+        ("instance", "name", "running", "progress", "lastEnded", "status", "endTime"),
+        [_job_row(job) for job in answer["jobs"]],
+    )
+
+
+def _job_row(job: Json) -> tuple[object, ...]:
+    running, last = job["running"] or {}, job["lastEnded"] or {}
+    progress = running.get("progress")
+    total = "?" if not progress or progress["total"] is None else progress["total"]
+    return (
+        job["jobInstanceId"],
+        job["name"],
+        running.get("jobExecutionId"),
+        f"{progress['processed']}/{total}" if progress else None,
+        last.get("jobExecutionId"),
+        last.get("status"),
+        last.get("endTime"),
+    )
+
+
+@click.command()
+@click.option("--job", metavar="JOB", help="Only of this job: sync, migrate, or its whole name.")
+@click.option("--status", type=click.Choice([*JobStatus], case_sensitive=False))
+@limit_option
+@click.option("--before", type=int, metavar="ID", help="Only those before this one.")
+@service_options
+def executions(
+    *,
+    service: Service,
+    job: str | None,
+    status: str | None,
+    limit: int | None,
+    before: int | None,
+    as_json: bool,
+) -> None:
+    """Show what ran and what runs, newest first."""
+    name = None if job is None else JOB_NAMES.get(job, job)
+    query = {"job": name, "status": status, "limit": limit, "before": before}
+    answer = fetch(service, "GET", "/executions", query)
+    if as_json:
+        show.document(answer)
+        return
+    show.rows(
+        ("id", "name", "status", "startTime", "endTime", *_COUNTS, "exitMessage"),
+        [
+            (
+                one["jobExecutionId"],
+                one["name"],
+                one["status"],
+                one["startTime"],
+                one["endTime"],
+                *(one["counts"][count] for count in _COUNTS),
+                one["exitMessage"],
+            )
+            for one in answer["executions"]
+        ],
+    )
+    show.next_page("--before", answer["next"])
+
+
+@click.command()
+@click.argument("execution_id", metavar="ID", type=int)
+@click.option("--follow", "follows", is_flag=True, help="Show its progress until it has ended.")
+@service_options
+def execution(*, service: Service, execution_id: int, follows: bool, as_json: bool) -> None:
+    """Show one execution: its status, its counts, its steps."""
+    one = fetch(service, "GET", f"/executions/{execution_id}")
+    if follows:
+        from ingest.cli.follow import follow  # noqa: PLC0415 - rich takes long to import
+
+        one = follow(service, execution_id, sys.stderr if as_json else sys.stdout)
+    if as_json:
+        show.document(one)
+        return
+    plain = [(name, value) for name, value in one.items() if not isinstance(value, (dict, list))]
+    nested = [
+        (name, value)
+        for group in ("counts", "progress", "receipt")
+        for name, value in (one[group] or {}).items()
+    ]
+    steps = [
+        ("step", f"{step['name']} {step['status']}: {step['writeCount']} written")
+        for step in one["steps"]
+    ]
+    show.facts([*plain, *nested, *steps])

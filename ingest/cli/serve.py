@@ -1,97 +1,108 @@
-"""``ingest serve`` and ``ingest config``."""
+"""Running the service, and showing the configuration it would run with."""
 
 import asyncio
 import ipaddress
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
 from ingest.cli import show
+from ingest.cli.options import Command, config_option, json_option
 from ingest.errors import ConfigurationError
 from ingest.settings import Configuration, describe, load
+from ingest.settings.wording import shown
 
 
-def _settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    # Flags come as text: the settings read them, and word what is wrong with them.
-    for option in reversed(
-        (
-            click.option("--host", help="Address to listen on."),
-            click.option("--port", help="Port to listen on; 0 for any."),
-            click.option("--database", help="The database file."),
-            click.option("--bank", help="The item bank: a folder of repositories."),
-            click.option("--max-items-per-second", help="Cap on documents read."),
-            click.option(
-                "--config", "config_file", type=click.Path(path_type=Path), help="A TOML file."
-            ),
-            click.option("--wait-for-database", help="Seconds to wait for another owner to go."),
-        )
+def _settings_options(command: Command) -> Command:
+    """Give a command the flags of settings; their texts are checked with the configuration."""
+    for decorate in (
+        click.option(
+            "--allow-unauthenticated",
+            is_flag=True,
+            help="Listen for everybody who can reach the host, without authentication.",
+        ),
+        click.option(
+            "--wait-for-database",
+            "database_wait",
+            metavar="S",
+            help="Seconds to wait for another owner of the database to end.",
+        ),
+        config_option,
+        click.option("--max-items-per-second", "rate", metavar="R", help="Spare the item bank."),
+        click.option("--bank", metavar="DIR-or-URL", help="The item bank."),
+        click.option("--database", metavar="FILE-or-URL", help="The database (ingest.db)."),
+        click.option("--port", metavar="P", help="Listen on this port (9081)."),
+        click.option("--host", metavar="H", help="Listen on this address (127.0.0.1)."),
     ):
-        command = option(command)
+        command = decorate(command)
     return command
 
 
-def _load(options: dict[str, Any]) -> Configuration:
+def _load(config_file: Path | None, flags: dict[str, str | None]) -> Configuration:
     overrides = {
-        "server.host": options["host"],
-        "server.port": options["port"],
-        "database.url": options["database"],
-        "database.wait_for_lock_s": options["wait_for_database"],
-        "bank.url": options["bank"],
-        "bank.max_items_per_second": options["max_items_per_second"],
+        "server.host": flags["host"],
+        "server.port": flags["port"],
+        "database.url": flags["database"],
+        "database.wait_for_lock_s": flags["database_wait"],
+        "bank.url": flags["bank"],
+        "bank.max_items_per_second": flags["rate"],
     }
-    return load(options["config_file"], overrides, os.environ)
+    return load(config_file, overrides, os.environ)
 
 
 @click.command()
 @_settings_options
-@click.option(
-    "--allow-unauthenticated",
-    is_flag=True,
-    help="Listen beyond this machine although anybody may then start and stop jobs.",
-)
-def serve(*, allow_unauthenticated: bool, **options: Any) -> int:
-    """Run the service until SIGTERM or SIGINT."""
-    from ingest.logs import configure  # noqa: PLC0415 - `ingest --help` needs none of these
-    from ingest.serve import serve as run  # noqa: PLC0415
+def serve(*, config_file: Path | None, allow_unauthenticated: bool, **flags: Any) -> None:
+    """Run the service until SIGTERM or Ctrl-C."""
+    configuration = _load(config_file, flags)
+    if not allow_unauthenticated:
+        _refuse_strangers(configuration)
+    # The service takes long to import, the more so for a command line that is wrong.
+    import ingest.logs  # noqa: PLC0415
+    import ingest.serve  # noqa: PLC0415
 
-    settings = _load(options).settings
-    if not allow_unauthenticated and not _is_loopback(settings.server.host):
+    ingest.logs.configure(configuration.settings.log)
+    raise SystemExit(asyncio.run(ingest.serve.serve(configuration.settings)))
+
+
+def _refuse_strangers(configuration: Configuration) -> None:
+    host = configuration.settings.server.host
+    if not _is_loopback(host):
+        origin = configuration.origins["server.host"]
         raise ConfigurationError(
-            f"server.host: {settings.server.host} can be reached from other machines, and nobody "
-            "is asked who they are: listen on 127.0.0.1 behind a proxy that asks, or say "
+            f"server.host = {shown(host)} ({origin}): others than this machine could start and "
+            "abandon jobs without authentication: listen on 127.0.0.1, or allow it with "
             "--allow-unauthenticated"
         )
-    configure(settings.log)
-    return asyncio.run(run(settings))
-
-
-@click.command()
-@_settings_options
-@click.option("--json", "as_json", is_flag=True)
-def config(*, as_json: bool, **options: Any) -> None:
-    """Show every setting in force, and where it comes from."""
-    rows = describe(_load(options))
-    if as_json:
-        show.document({key: {"value": value, "origin": origin} for key, value, origin in rows})
-        return
-    width = max(len(key) for key, _, _ in rows)
-    for key, value, origin in rows:
-        click.echo(f"{key:<{width}} = {show.printable(_worded(value))}  ({origin})")
-
-
-def _worded(value: object) -> str:
-    if value is None:
-        return "none"
-    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _is_loopback(host: str) -> bool:
-    if host == "localhost":
+    if host.casefold() == "localhost":
         return True
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
-        return False
+        return False  # a name: whatever it may resolve to
+
+
+@click.command()
+@_settings_options
+@json_option
+def config(
+    *, config_file: Path | None, allow_unauthenticated: bool, as_json: bool, **flags: Any
+) -> None:
+    """Show the configuration in force, and where each value comes from."""
+    del allow_unauthenticated  # no setting: it is said anew at every start
+    described = describe(_load(config_file, flags))
+    if as_json:
+        show.document({key: {"value": value, "origin": origin} for key, value, origin in described})
+        return
+    keys, values = (max(map(len, texts)) for texts in _texts(described))
+    for key, value, origin in described:
+        show.line(f"{key:{keys}} = {shown(value):{values}}  ({origin})")
+
+
+def _texts(described: list[tuple[str, object, str]]) -> tuple[list[str], list[str]]:
+    return [key for key, _, _ in described], [shown(value) for _, value, _ in described]

@@ -1,91 +1,86 @@
-"""How answers look: tables on a terminal, plain lines for everything else."""
+"""Answers for people and for scripts: tables on a terminal, plain lines elsewhere, or JSON."""
 
+import re
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import click
 import orjson
 
-
-def printable(value: object) -> str:
-    """Return a value as a terminal may show it: nothing in it steers the terminal."""
-    text = "" if value is None else str(value)
-    return "".join(character if character.isprintable() else " " for character in text)
-
-
-def document(value: Any) -> None:
-    """Print a document as JSON on one line."""
-    click.echo(orjson.dumps(value).decode())
+#: ANSI escapes: CSI, OSC and the like, two characters; with ESC or as one C1 character.
+_ESCAPES: Final = re.compile(
+    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"
+    r"|(?:\x1b[]P^_X]|[\x90\x98\x9d\x9e\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?"
+    r"|\x1b[ -/]*[0-~]"
+)
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print rows: as a table on a terminal, else a header and tab-separated lines."""
-    cells = [[printable(cell) for cell in row] for row in rows]
-    if not sys.stdout.isatty():
-        for line in ([*columns], *cells):
-            click.echo("\t".join(line))
-        return
-    from rich.console import Console  # noqa: PLC0415 - slow to import, and only needed here
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
-
-    drawn = Table(box=None, pad_edge=False)
-    for column in columns:
-        drawn.add_column(column, overflow="fold")
-    for row in cells:
-        # As Text, or square brackets would be read as markup.
-        drawn.add_row(*(Text(cell) for cell in row))
-    Console().print(drawn)
-
-
-def next_page(value: Any, option: str) -> None:
-    """Say on stderr how to see what did not fit on the page."""
-    if value is not None:
-        click.echo(f"There is more: {option} {printable(value)}", err=True)
-
-
-def executions(found: Sequence[Any]) -> None:
-    """Print executions, a line each."""
-    table(
-        ["execution", "job", "status", "started", "ended", "items", "message"],
-        [
-            [
-                one["jobExecutionId"],
-                one["name"],
-                one["status"],
-                one["startTime"] or one["createTime"],
-                one["endTime"],
-                progress(one),
-                one["exitMessage"],
-            ]
-            for one in found
-        ],
+def clean(text: str) -> str:
+    """Return a text without anything that a terminal would obey, on one line."""
+    return "".join(
+        character if character.isprintable() else " " if character.isspace() else ""
+        for character in _ESCAPES.sub("", text)
     )
 
 
-def progress(execution: Any) -> str:
-    """Return how far an execution is, in a few words."""
-    how = execution["progress"]
-    total = "?" if how["total"] is None else how["total"]
-    return f"{how['processed']}/{total}"
+def document(value: object) -> None:
+    """Print a JSON document: indented for a terminal, on one line elsewhere."""
+    if not sys.stdout.isatty():
+        click.echo(orjson.dumps(value).decode())
+        return
+    text = orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
+    # JSON escapes the controls of ASCII itself; the others would reach the terminal.
+    click.echo(
+        "".join(
+            character if character.isprintable() or character == "\n" else _escaped(character)
+            for character in text
+        )
+    )
 
 
-def execution(one: Any) -> None:
-    """Print an execution, a line a fact."""
-    counts = ", ".join(f"{name} {count}" for name, count in one["counts"].items())
-    rate = one["progress"]["itemsPerSecond"]
-    facts = {
-        "execution": one["jobExecutionId"],
-        "job": f"{one['name']} (instance {one['jobInstanceId']})",
-        "status": one["status"],
-        "message": one["exitMessage"],
-        "started": one["startTime"],
-        "ended": one["endTime"],
-        "items": progress(one) + ("" if rate is None else f", {rate} a second"),
-        "counts": counts,
-    }
-    if one["receipt"] is not None:
-        facts["told to stop"] = f"{one['receipt']['askedAt']} by {one['receipt']['by']}"
-    for name, value in facts.items():
-        click.echo(f"{name + ':':<14}{printable(value)}")
+def _escaped(character: str) -> str:
+    units = character.encode("utf-16-be")
+    return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))
+
+
+def line(text: str) -> None:
+    """Print a line of words."""
+    click.echo(clean(text))
+
+
+def rows(columns: Sequence[str], cells: Sequence[Sequence[Any]]) -> None:
+    """Print a list: a table on a terminal, elsewhere tab-separated lines under a header."""
+    texts = [["" if cell is None else clean(str(cell)) for cell in row] for row in cells]
+    if not sys.stdout.isatty():
+        for row in (columns, *texts):
+            click.echo("\t".join(row))
+        return
+    from rich.console import Console  # noqa: PLC0415 - takes long to import
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in texts:
+        table.add_row(*map(Text, row))
+    Console().print(table)
+
+
+def facts(pairs: Sequence[tuple[str, Any]]) -> None:
+    """Print names and values, those without a value left out: aligned on a terminal."""
+    known = [(name, clean(str(value))) for name, value in pairs if value is not None]
+    if not sys.stdout.isatty():
+        for name, value in known:
+            click.echo(f"{name}\t{value}")
+        return
+    width = max((len(name) for name, _ in known), default=0)
+    for name, value in known:
+        click.echo(f"{click.style(name.ljust(width), bold=True)}  {value}")
+
+
+def next_page(option: str, value: object) -> None:
+    """Say that there is more, and how to get it."""
+    if value is not None:
+        click.echo(f"There is more: the same command with {option} {clean(str(value))}", err=True)

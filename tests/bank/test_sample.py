@@ -5,6 +5,7 @@ import os
 import subprocess
 from collections import Counter
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -132,7 +133,7 @@ def test_git_is_happy_with_every_repository(bank: Path) -> None:
 
 def test_git_logs_commits_in_order(bank: Path) -> None:
     """Git lists the latest commit first, every one later than its parent and in UTC."""
-    people = set()
+    people: set[str] = set()
     for path in sorted(bank.iterdir())[:40]:
         log = [line.split("\t") for line in _git(path, "log", "--format=%H\t%ct\t%cI\t%an")]
         times = [int(seconds) for _, seconds, _, _ in log]
@@ -144,7 +145,7 @@ def test_git_logs_commits_in_order(bank: Path) -> None:
 
 
 def test_repositories_are_of_every_kind(bank: Path) -> None:
-    """Bare with and without a suffix or with a work tree; packed, loose or stale refs; two names."""
+    """Bare, with and without a suffix, or not; packed, loose and stale refs; two branch names."""
     kinds: Counter[object] = Counter()
     for number, path in enumerate(sorted(bank.iterdir()), start=100_001):
         assert path.stem == str(number)
@@ -174,7 +175,7 @@ def test_publishing_touches_only_the_marker(bank: Path) -> None:
     published = 0
     for path in bank.iterdir():
         history = _history(path)
-        for before, after in zip(history, history[1:], strict=False):
+        for before, after in pairwise(history):
             if "create" in before.tree and "create" not in after.tree:
                 published += 1
                 assert before.tree["item.json"].id == after.tree["item.json"].id
@@ -205,7 +206,7 @@ def test_workflows_differ(bank: Path) -> None:
 
 def test_documents_are_of_every_age(documents: dict[str, Any]) -> None:
     """Old and new field names, content in either place, and flags of either type are all there."""
-    seen = set()
+    seen: set[object] = set()
     for name, document in documents.items():
         assert document["id"] == name
         assert _content(document)["content" if document["type"] in ("stim", "tut") else "prompt"]
