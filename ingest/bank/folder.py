@@ -5,13 +5,15 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+import pygit2
+
 from ingest.bank.base import Listing, Log, Wanted
 from ingest.bank.directory import Directory, Entry
 from ingest.bank.pace import Pace
 from ingest.bank.repository import (
     UNREADABLE,
     branch_name,
-    describe_all,
+    describe,
     first_parents,
     head_revision,
     open_repository,
@@ -71,7 +73,7 @@ class FolderBank:
 
         def work(piece: Slice) -> Document:
             repository = open_repository(self._directory.locate(key))
-            commit = repository[revision].id
+            commit = repository[revision].peel(pygit2.Commit)
             return next(read_documents(repository, [commit], piece.check))
 
         return await self._slices.run(partial(self._guarded, key, work))
@@ -87,7 +89,7 @@ class FolderBank:
             if revision == after:
                 return Log(commits=(), is_whole=False)
             commits, is_whole = first_parents(repository, revision, after, piece.check)
-            return Log(commits=describe_all(repository, commits), is_whole=is_whole)
+            return Log(commits=tuple(map(describe, commits)), is_whole=is_whole)
 
         return await self._slices.run(partial(self._guarded, key, work))
 

@@ -55,39 +55,40 @@ def first_parents(
     revision: str,
     after: str | None,
     check: Callable[[], None],
-) -> tuple[list[pygit2.Oid], bool]:
+) -> tuple[list[pygit2.Commit], bool]:
     """Return the commits from *after* (left out) to *revision*, oldest first, by first parents.
 
     *check* is called between commits, to raise when it is time to give up. Also returns whether
     they begin with the first commit, for *after* was not met. At least one commit is returned:
     *revision* itself where it equals *after*.
     """
-    chain: list[pygit2.Oid] = []
-    oid: pygit2.Oid | None = repository[revision].id
-    while oid is not None:
-        if str(oid) == after and chain:
+    chain: list[pygit2.Commit] = []
+    commit = repository[revision].peel(pygit2.Commit)
+    while True:
+        if str(commit.id) == after and chain:
             return chain[::-1], False
-        chain.append(oid)
-        parents = _commit(repository, oid).parent_ids
-        oid = parents[0] if parents else None
+        chain.append(commit)
         check()
-    if after is not None and str(chain[0]) == after:
+        parents = commit.parent_ids
+        if not parents:
+            break
+        commit = repository[parents[0]].peel(pygit2.Commit)
+    if str(chain[0].id) == after:
         return chain[:1], False
     return chain[::-1], True
 
 
 def read_documents(
     repository: pygit2.Repository,
-    commits: list[pygit2.Oid],
+    commits: list[pygit2.Commit],
     check: Callable[[], None],
 ) -> Iterator[Document]:
     """Yield the document at each of these commits; a blob that stays is read once."""
     last_blob: pygit2.Oid | None = None
     content: bytes | None = None
     problem: Problem | None = None
-    for oid in commits:
+    for commit in commits:
         check()
-        commit = _commit(repository, oid)
         tree = commit.tree
         blob = _blob(tree, DOCUMENT_NAME)
         if blob is None:
@@ -103,11 +104,6 @@ def read_documents(
         )
 
 
-def describe_all(repository: pygit2.Repository, commits: list[pygit2.Oid]) -> tuple[Commit, ...]:
-    """Return what is to be known of each of these commits."""
-    return tuple(describe(_commit(repository, oid)) for oid in commits)
-
-
 def describe(commit: pygit2.Commit) -> Commit:
     """Return what is to be known of a commit, whatever bytes and numbers it was made with."""
     try:
@@ -116,10 +112,6 @@ def describe(commit: pygit2.Commit) -> Commit:
         committed_at = _EPOCH
     author = commit.author.raw_name.decode("utf-8", errors="replace")
     return Commit(hash=str(commit.id), committed_at=committed_at, author=author)
-
-
-def _commit(repository: pygit2.Repository, oid: pygit2.Oid) -> pygit2.Commit:
-    return repository[oid].peel(pygit2.Commit)
 
 
 def _blob(tree: pygit2.Tree, name: str) -> pygit2.Oid | None:

@@ -1,10 +1,7 @@
 """Starting, abandoning and looking at jobs on a running service."""
 
-import asyncio
 import re
 import sys
-from http import HTTPStatus
-from typing import NoReturn
 
 import click
 
@@ -18,10 +15,9 @@ from ingest.cli.options import (
     limit_option,
     service_options,
 )
-from ingest.errors import JobDidNotCompleteError, ServiceUnreachableError
+from ingest.cli.waiting import COUNTS, abandon_now, wait_for_end
 from ingest.model.job import JobStatus
 
-_COUNTS = ("read", "created", "updated", "unchanged", "deleted", "failed")
 _INTEGER = re.compile(r"-?[0-9]+", re.ASCII)
 
 _item_option = click.option(
@@ -105,62 +101,7 @@ def _start(service: Service, verb: str, query: Query, *, wait: bool, as_json: bo
     elif not wait:
         show.document(started)
     if wait:
-        _wait(service, verb, started, as_json=as_json)
-
-
-def _wait(service: Service, verb: str, started: Json, *, as_json: bool) -> None:
-    from ingest.cli.follow import follow  # noqa: PLC0415 - rich and aiohttp take long to import
-
-    execution_id = started["jobExecutionId"]
-    while True:
-        try:
-            ended = follow(service, execution_id, sys.stderr if as_json else sys.stdout)
-            break
-        except KeyboardInterrupt:
-            choice = _what_now(execution_id)
-        if choice == "abandon":
-            path = f"/abandon/{started['jobInstanceId']}"
-            _abandon(service, path, {"execution": execution_id})
-            raise click.exceptions.Exit(1)
-        if choice == "leave":
-            _leave(verb, execution_id)
-    if as_json:
-        show.document(ended)
-    else:
-        show.line(_end(ended))
-    if ended["status"] != JobStatus.COMPLETED:
-        why = ended["exitMessage"] or "the service's log tells more"
-        raise JobDidNotCompleteError(f"Job execution {execution_id} {ended['status']}: {why}")
-
-
-def _what_now(execution_id: int) -> str:
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        return "leave"
-    click.echo(err=True)
-    try:
-        choice: str = click.prompt(
-            f"Job execution {execution_id} is running: leave it running, abandon it, or go on "
-            "watching?",
-            type=click.Choice(["leave", "abandon", "watch"]),
-            default="leave",
-            err=True,
-        )
-    except (click.Abort, KeyboardInterrupt):
-        click.echo(err=True)
-        return "leave"
-    return choice
-
-
-def _leave(verb: str, execution_id: int) -> NoReturn:
-    raise JobDidNotCompleteError(
-        f"Job execution {execution_id} was left running: ingest execution {execution_id} --follow "
-        f"shows it, ingest abandon {verb} --execution {execution_id} stops it"
-    )
-
-
-def _end(ended: Json) -> str:
-    counts = ", ".join(f"{ended['counts'][name]} {name}" for name in _COUNTS)
-    return f"Job execution {ended['jobExecutionId']} {ended['status']}: {counts}"
+        wait_for_end(service, verb, started, as_json=as_json)
 
 
 @click.command()
@@ -178,7 +119,7 @@ def abandon(
     del as_json  # the answer is a JSON document as it is
     instance_id = job if _INTEGER.fullmatch(job) else _instance_id(service, job)
     query = {"execution": execution_id, "reason": reason}
-    if not _abandon(service, f"/abandon/{instance_id}", query):
+    if not abandon_now(service, f"/abandon/{instance_id}", query):
         raise click.exceptions.Exit(1)
 
 
@@ -193,23 +134,6 @@ def _instance_id(service: Service, job: str) -> int:
         )
     instance_id: int = ids[name]
     return instance_id
-
-
-def _abandon(service: Service, path: str, query: Query) -> bool:
-    """Print the answer to an abandon as it came; return whether it is 200."""
-    from ingest.cli.client import Client, refusal  # noqa: PLC0415 - aiohttp takes long to import
-
-    async def ask() -> tuple[int, str, str]:
-        async with Client(service) as client:
-            # It takes as long as the service's grace, which only the service knows.
-            answer = await client.ask("PUT", path, query, within_s=None)
-            return answer.status, answer.text, refusal(answer)
-
-    status, text, why = asyncio.run(ask())
-    if status != HTTPStatus.OK and not text.startswith("{"):
-        raise ServiceUnreachableError(why)
-    click.echo(show.clean(text) if sys.stdout.isatty() else text)
-    return status == HTTPStatus.OK
 
 
 @click.command()
@@ -264,7 +188,7 @@ def executions(
         show.document(answer)
         return
     show.rows(
-        ("id", "name", "status", "startTime", "endTime", *_COUNTS, "exitMessage"),
+        ("id", "name", "status", "startTime", "endTime", *COUNTS, "exitMessage"),
         [
             (
                 one["jobExecutionId"],
@@ -272,7 +196,7 @@ def executions(
                 one["status"],
                 one["startTime"],
                 one["endTime"],
-                *(one["counts"][count] for count in _COUNTS),
+                *(one["counts"][count] for count in COUNTS),
                 one["exitMessage"],
             )
             for one in answer["executions"]
