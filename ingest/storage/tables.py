@@ -4,6 +4,7 @@
 triggers and the view ``stim_link`` have no form here: they stand in the migration.
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -51,10 +52,21 @@ class UtcDateTime(TypeDecorator[datetime]):
         del dialect
         return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
 
+    def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], Any] | None:
+        """Write SQLite's text at once: the general way costs a batch half of its time."""
+        if dialect.name != "sqlite":
+            return super().bind_processor(dialect)
+        return _sqlite_text
+
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """Put the zone back."""
         del dialect
         return None if value is None else value.replace(tzinfo=UTC)
+
+
+def _sqlite_text(value: datetime | None) -> str | None:
+    # Just what SQLAlchemy's DateTime would write: 26 characters, without the zone.
+    return None if value is None else value.astimezone(UTC).isoformat(" ", "microseconds")[:26]
 
 
 def _identity(name: str) -> Column[int]:
