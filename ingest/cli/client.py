@@ -1,6 +1,7 @@
 """The service's HTTP interface, as the commands use it."""
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -143,9 +144,8 @@ class Client:
         return document
 
     def _unreachable(self, error: Exception) -> ServiceUnreachableError:
-        reason = "no answer in time" if isinstance(error, TimeoutError) else clean(str(error))
         return ServiceUnreachableError(
-            f"No service answers at {self._url} ({reason or type(error).__name__}): "
+            f"No service answers at {self._url} ({clean(_reason(error))}): "
             "start one with ingest serve, or name another with --url or INGEST_URL"
         )
 
@@ -154,6 +154,15 @@ def refusal(answer: Answer) -> str:
     """Return why the service said no: its text, on one line, with its status if it says nothing."""
     text = clean(answer.text)[:_REFUSAL_CHARACTERS].strip()
     return text or f"The service answered {answer.status} without a word"
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    # The system's own words: what asyncio and aiohttp make of them is for programmers.
+    if isinstance(error, aiohttp.ClientConnectorError) and (error.errno or 0) > 0:
+        return os.strerror(error.errno or 0)
+    return str(error) or type(error).__name__
 
 
 def _has_ended(document: Json) -> bool:

@@ -1,6 +1,7 @@
 """Following an execution to its end: a progress bar on a terminal, plain lines elsewhere."""
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import aclosing, contextmanager
@@ -71,7 +72,7 @@ def _bar(stream: TextIO) -> Iterator[Update]:
 
 @contextmanager
 def _lines(stream: TextIO) -> Iterator[Update]:
-    written_at = time.monotonic()
+    written_at = -math.inf
 
     def update(document: Json) -> None:
         nonlocal written_at
@@ -80,7 +81,7 @@ def _lines(stream: TextIO) -> Iterator[Update]:
         written_at = time.monotonic()
         parts = [_percent(document), _count(document), _rate(document), _left(document)]
         progress = ", ".join(part for part in parts if part)
-        name = clean(f"Job Execution {document['jobExecutionId']} {document['status']}")
+        name = clean(f"Job execution {document['jobExecutionId']} {document['status']}")
         click.echo(f"{name}: {progress}", file=stream)
 
     yield update
