@@ -52,6 +52,8 @@ RETRY_AFTER_S: Final = 2
 
 _JSON_TYPES: Final = frozenset({"application/json", "application/problem+json"})
 _REQUEST_ID: Final = re.compile(r"[\x21-\x7e]{1,128}", re.ASCII)
+#: Where a request keeps its id.
+REQUEST_ID: Final = web.RequestKey("request_id", str)
 _PROBES: Final = "/health"
 
 
@@ -60,7 +62,7 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
     """Answer every failure in words, and give each request an id that its log lines carry."""
     given = request.headers.get("X-Request-ID", "")
     request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
-    request["request_id"] = request_id
+    request[REQUEST_ID] = request_id
     with structlog.contextvars.bound_contextvars(request_id=request_id):
         response = await _answer(request, handler)
         log = _log.debug if request.path.startswith(_PROBES) else _log.info
@@ -70,8 +72,8 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
 
 async def add_request_id(request: web.Request, response: web.StreamResponse) -> None:
     """Send the request's id back, also with a stream (for ``on_response_prepare``)."""
-    if "request_id" in request:
-        response.headers["X-Request-ID"] = request["request_id"]
+    if REQUEST_ID in request:
+        response.headers["X-Request-ID"] = request[REQUEST_ID]
 
 
 async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -87,7 +89,7 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         _log.exception("request failed unexpectedly", method=request.method, path=request.path)
         detail = (
             "The service failed to answer; this is a fault of the service, and its log tells more "
-            f"under request id {request['request_id']}"
+            f"under request id {request[REQUEST_ID]}"
         )
         return _response(request, 500, detail)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from typing import Any
+from typing import Any, Final
 
 import stamina
 import structlog
@@ -25,6 +25,9 @@ from ingest.storage.database import Database
 from ingest.storage.execution_queries import ExecutionQueries
 from ingest.storage.executions import ExecutionStore, Started, utc_now
 from ingest.storage.writer import ExecutionWriter
+
+#: How long a start waits for the end of work that is over to be recorded.
+RECORDING_S: Final = 1.0
 
 _log = structlog.get_logger(__name__)
 
@@ -98,6 +101,10 @@ class LocalEngine:
             if self._closing:
                 raise ServiceStoppingError
             running = self.registry.get(instance.id)
+            if running is not None and running.work.done() and running.unrecorded is None:
+                # Whoever has read the end in the database must be able to start at once.
+                await asyncio.wait({running.recorder}, timeout=RECORDING_S)
+                running = self.registry.get(instance.id)
             if running is not None:
                 raise _already_running(running)
             owner = uuid.uuid4().hex

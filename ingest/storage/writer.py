@@ -105,6 +105,7 @@ class ExecutionWriter:
             .where(
                 job_execution.c.job_execution_id == self.execution_id,
                 job_execution.c.owner == self._owner,
+                job_execution.c.owner != "",
                 job_execution.c.status.in_(RUNNING),
             )
             .values(version=job_execution.c.version + 1, last_updated=utc_now())
