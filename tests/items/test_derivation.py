@@ -14,7 +14,6 @@ from ingest.model.item import (
     Commit,
     Derived,
     Document,
-    History,
     HistoryFacts,
     Ingested,
     ItemRow,
@@ -23,7 +22,7 @@ from ingest.model.item import (
     ProblemKind,
     Rejected,
 )
-from tests.support.documents import commit, history, item_content, item_document, lazily
+from tests.support.documents import commit, history, item_content, lazily
 
 TOO_LARGE = Problem(ProblemKind.TOO_LARGE, "the bank did not read it")
 BAD = b"{"
@@ -294,10 +293,3 @@ def test_rederiving_a_bad_document_is_a_problem() -> None:
     problem = rederive("7", item_content(8), HistoryFacts(), is_being_created=False)
     assert isinstance(problem, Problem)
     assert problem.kind is ProblemKind.WRONG_ID
-
-
-def test_builders_do_not_share_what_they_build() -> None:
-    """Changing one document leaves the next as it was."""
-    item_document(7)["core"]["en"]["options"].clear()
-    assert item_document(7)["core"]["en"]["options"]
-    assert isinstance(history(None), History)

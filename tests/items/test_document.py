@@ -22,7 +22,7 @@ from ingest.items.document import (
     type_of,
 )
 from ingest.model.item import DOCUMENT_LIMIT_BYTES, ITEM_ID_MAX, ITEM_TYPES, Problem, ProblemKind
-from tests.support.documents import ABSENT, ANY_JSON, item_content
+from tests.support.documents import ABSENT, ANY_JSON, item_content, item_document
 
 
 def problem_of(content: bytes, key: str = "7") -> Problem:
@@ -255,3 +255,9 @@ def test_reading_any_value_as_any_type_never_raises(value: Any) -> None:
     moment = as_timestamp(value)
     assert moment is None or moment.tzinfo is UTC
     assert shown(value).isprintable()
+
+
+def test_builders_do_not_share_what_they_build() -> None:
+    """Changing one document leaves the next as it was."""
+    item_document(7)["core"]["en"]["options"].clear()
+    assert item_document(7)["core"]["en"]["options"]

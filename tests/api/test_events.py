@@ -1,0 +1,100 @@
+"""The event stream of an execution."""
+
+import asyncio
+
+import pytest
+from aiohttp import ClientResponse, web
+from pytest_aiohttp import AiohttpClient
+
+from ingest.api.keys import LIFECYCLE
+from tests.support.scripted_job import ScriptedJob
+from tests.support.service import DEADLINE_S, Client, ended, json_of, use_jobs
+
+
+@pytest.fixture
+def job(app: web.Application) -> ScriptedJob:
+    """The job that the service runs in the place of its synchronization."""
+    job = ScriptedJob()
+    use_jobs(app, job)
+    return job
+
+
+@pytest.fixture
+async def jobs(app: web.Application, job: ScriptedJob, aiohttp_client: AiohttpClient) -> Client:
+    """A client of the service with the scripted job."""
+    assert job.runs == 0
+    return await aiohttp_client(app)
+
+
+async def next_document(response: ClientResponse) -> str | None:
+    """Return the next event's data, None once the stream has ended."""
+    data = []
+    async with asyncio.timeout(DEADLINE_S):
+        while line := (await response.content.readline()).decode():
+            if line == "\n" and data:
+                break
+            if line.startswith("data: "):
+                data.append(line.removeprefix("data: ").rstrip("\n"))
+    return "\n".join(data) or None
+
+
+async def documents(response: ClientResponse) -> list[str]:
+    found = []
+    while (document := await next_document(response)) is not None:
+        found.append(document)
+    return found
+
+
+@pytest.mark.parametrize("is_abandoned", [False, True])
+async def test_the_stream_ends_after_the_terminal_status(
+    jobs: Client, job: ScriptedJob, *, is_abandoned: bool
+) -> None:
+    """Changes are sent as they come; the last event is the very document of the GET."""
+    assert (await jobs.post("/sync")).status == 200
+    async with asyncio.timeout(DEADLINE_S):
+        await job.started.wait()
+    stream = await jobs.get("/executions/1/events")
+    assert (stream.status, stream.content_type) == (200, "text/event-stream")
+    first = await next_document(stream)
+    assert first is not None
+    assert '"status":"STARTED"' in first
+    job.may_wind_down.set()
+    if is_abandoned:
+        assert (await jobs.put("/abandon/1")).status == 200
+    else:
+        job.may_end.set()
+    rest = await documents(stream)
+    response = await jobs.get("/executions/1")
+    assert rest[-1] == await response.text()
+    status = "ABANDONED" if is_abandoned else "COMPLETED"
+    assert (await json_of(response))["status"] == status
+
+
+async def test_the_stream_of_what_has_ended_is_one_event(jobs: Client, job: ScriptedJob) -> None:
+    """A late listener gets the final document, and the end."""
+    job.release()
+    assert (await jobs.post("/sync")).status == 200
+    await ended(jobs, 1)
+    stream = await jobs.get("/executions/1/events")
+    text = await (await jobs.get("/executions/1")).text()
+    assert await documents(stream) == [text]
+
+
+async def test_a_shutdown_ends_the_stream(
+    app: web.Application, jobs: Client, job: ScriptedJob
+) -> None:
+    """A listener does not keep the service from ending."""
+    assert (await jobs.post("/sync")).status == 200
+    async with asyncio.timeout(DEADLINE_S):
+        await job.started.wait()
+    stream = await jobs.get("/executions/1/events")
+    assert await next_document(stream) is not None
+    app[LIFECYCLE].closing.set()
+    assert await documents(stream) == []
+
+
+async def test_there_is_no_stream_of_an_unknown_execution(jobs: Client) -> None:
+    """An execution that is not there is a 404 in words, and no stream."""
+    response = await jobs.get("/executions/7/events", headers={"Accept": "text/event-stream"})
+    assert response.status == 404
+    assert await response.text() == "Could not find job execution for execution id 7"

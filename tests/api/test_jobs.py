@@ -1,0 +1,162 @@
+"""Looking at jobs and executions over HTTP."""
+
+import asyncio
+import re
+
+import pytest
+from aiohttp import web
+from pytest_aiohttp import AiohttpClient
+
+from tests.conftest import SAMPLE_ITEMS
+from tests.support.scripted_job import ScriptedJob
+from tests.support.service import DEADLINE_S, Client, ended, get, json_of, use_jobs
+
+KEYS = [
+    *("jobExecutionId", "jobInstanceId", "name", "status", "exitCode", "exitMessage"),
+    *("createTime", "startTime", "endTime", "lastUpdated"),
+    *("counts", "progress", "steps", "receipt"),
+]
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+
+
+async def synchronized(client: Client) -> None:
+    response = await client.post("/sync")
+    assert response.status == 200
+    document = await ended(client, (await json_of(response))["jobExecutionId"])
+    assert document["status"] == "COMPLETED"
+
+
+async def test_both_jobs_are_there_before_the_first_run(client: Client) -> None:
+    """GET /jobs of a new database names both jobs, of which nothing has run."""
+    jobs = [
+        {"jobInstanceId": 1, "name": "itemSynchronizationJob", "running": None, "lastEnded": None},
+        {"jobInstanceId": 2, "name": "itemMigrationJob", "running": None, "lastEnded": None},
+    ]
+    assert await get(client, "/jobs") == {"jobs": jobs, "next": None}
+
+
+async def test_a_job_tells_what_runs_and_what_ran_last(
+    app: web.Application, aiohttp_client: AiohttpClient
+) -> None:
+    """GET /jobs shows the running execution, and the last one that ended beside it."""
+    job = ScriptedJob()
+    use_jobs(app, job, ScriptedJob(name="itemMigrationJob"))
+    client = await aiohttp_client(app)
+    job.may_end.set()
+    await synchronized(client)
+    job.may_end.clear()
+    job.started.clear()
+    assert (await client.post("/sync")).status == 200
+    async with asyncio.timeout(DEADLINE_S):
+        await job.started.wait()
+    synchronization = (await get(client, "/jobs"))["jobs"][0]
+    running, last = synchronization["running"], synchronization["lastEnded"]
+    assert (running["jobExecutionId"], running["status"]) == (2, "STARTED")
+    assert (last["jobExecutionId"], last["status"]) == (1, "COMPLETED")
+
+
+async def test_a_synchronization_and_a_migration_are_on_record(client: Client) -> None:
+    """An execution that has ended tells its times, counts, progress, step and message."""
+    await synchronized(client)
+    document = await get(client, "/executions/1")
+    assert list(document) == KEYS
+    assert (document["status"], document["exitCode"]) == ("COMPLETED", "COMPLETED")
+    assert (document["name"], document["jobInstanceId"]) == ("itemSynchronizationJob", 1)
+    times = [document[key] for key in ("createTime", "startTime", "endTime")]
+    assert all(MOMENT.fullmatch(time) for time in times)
+    assert times == sorted(times)
+    assert document["counts"] == {
+        "read": SAMPLE_ITEMS,
+        "created": SAMPLE_ITEMS,
+        **dict.fromkeys(("updated", "unchanged", "deleted", "failed"), 0),
+    }
+    progress = document["progress"]
+    assert (progress["total"], progress["processed"]) == (SAMPLE_ITEMS, SAMPLE_ITEMS)
+    assert progress["etaSeconds"] is None
+    (step,) = document["steps"]
+    assert (step["name"], step["status"]) == ("itemSynchronizationStep", "COMPLETED")
+    assert (step["readCount"], step["writeCount"]) == (SAMPLE_ITEMS, SAMPLE_ITEMS)
+    assert (step["filterCount"], step["processSkipCount"]) == (0, 0)
+    assert document["receipt"] is None
+    assert document["exitMessage"] == (
+        f"Total item bank ids: {SAMPLE_ITEMS}, number of items requiring project webhook: 0, "
+        "number of items deleted from IMRT: 0, "
+        f"last item processed {100_000 + SAMPLE_ITEMS}"
+    )
+
+    assert (await client.post("/migrate")).status == 200
+    document = await ended(client, 2)
+    assert document["exitMessage"] == (
+        f"Total item bank ids: {SAMPLE_ITEMS}, number of errors encountered: 0"
+    )
+    assert document["counts"]["unchanged"] == SAMPLE_ITEMS
+
+
+async def test_an_unchanged_bank_is_not_read_again(client: Client) -> None:
+    """A second synchronization reads and writes nothing, and counts every item unchanged."""
+    await synchronized(client)
+    await synchronized(client)
+    counts = (await get(client, "/executions/2"))["counts"]
+    assert counts == dict.fromkeys(counts, 0) | {"unchanged": SAMPLE_ITEMS}
+
+
+async def test_the_history_is_told_in_order(client: Client) -> None:
+    """GET /executions/{id}/history: requested, started, ended; by whom."""
+    await synchronized(client)
+    events = (await get(client, "/executions/1/history"))["events"]
+    assert [(one["event"], one["actor"], one["detail"]) for one in events] == [
+        ("requested", "127.0.0.1", None),
+        ("started", "service", None),
+        ("ended", "service", "COMPLETED"),
+    ]
+    assert [one["at"] for one in events] == sorted(one["at"] for one in events)
+
+
+@pytest.fixture
+async def five(app: web.Application, aiohttp_client: AiohttpClient) -> Client:
+    """A client of a service with five executions: odd ones synchronize, even ones migrate."""
+    synchronization, migration = ScriptedJob(), ScriptedJob(name="itemMigrationJob")
+    migration.failure = ValueError("no")
+    use_jobs(app, synchronization, migration)
+    client = await aiohttp_client(app)
+    for job in (synchronization, migration):
+        job.release()
+    for number in range(1, 6):
+        assert (await client.post("/sync" if number % 2 else "/migrate")).status == 200
+        await ended(client, number)
+    return client
+
+
+@pytest.mark.parametrize(
+    ("query", "ids", "following"),
+    [
+        ("", [5, 4, 3, 2, 1], None),
+        ("limit=5", [5, 4, 3, 2, 1], None),
+        ("limit=2", [5, 4], 4),
+        ("limit=2&before=4", [3, 2], 2),
+        ("limit=2&before=2", [1], None),
+        ("before=1", [], None),
+        ("before=-7", [], None),
+        (f"before={2**63 - 1}&limit=1", [5], 5),
+        ("job=itemMigrationJob", [4, 2], None),
+        ("status=FAILED", [4, 2], None),
+        ("status=COMPLETED&limit=1&before=5", [3], 3),
+        ("status=ABANDONED", [], None),
+    ],
+)
+async def test_executions_come_newest_first_in_pages(
+    five: Client, query: str, ids: list[int], following: int | None
+) -> None:
+    """Keyset paging by execution id; next is null on the last page."""
+    page = await get(five, f"/executions?{query}")
+    assert list(page) == ["executions", "next"]
+    assert [one["jobExecutionId"] for one in page["executions"]] == ids
+    assert page["next"] == following
+
+
+async def test_a_traceback_is_not_shown(five: Client) -> None:
+    """An unexpected failure's first line is shown, and its traceback is left in the row."""
+    message = (await get(five, "/executions/2"))["exitMessage"]
+    assert message.startswith("Unexpected ValueError: no. ")
+    assert "Traceback" not in message
+    assert "\n" not in message

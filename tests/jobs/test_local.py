@@ -1,0 +1,362 @@
+"""The engine that runs jobs in this process, on a real database."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from attrs import define, field
+
+from ingest.errors import (
+    ExecutionNotRunningError,
+    FencedError,
+    JobAlreadyRunningError,
+    ServiceStoppingError,
+)
+from ingest.jobs.engine import Abandoned, Abandonment, NothingToAbandon, StillStopping
+from ingest.jobs.local import LocalEngine
+from ingest.model.job import Ask, JobExecution, JobInstance, JobParameters, JobStatus
+from ingest.storage.database import Database
+from ingest.storage.execution_queries import ExecutionQueries
+from ingest.storage.executions import ExecutionStore
+from tests.support.scripted_job import ScriptedJob, WhenTold
+from tests.support.service import DEADLINE_S
+
+ASK = Ask("ada", "a test")
+FOR_LONG = DEADLINE_S
+
+
+@define(eq=False, kw_only=True)
+class Bench:
+    """An engine with a database, and the jobs that it was given."""
+
+    engine: LocalEngine
+    database: Database
+    instance: JobInstance
+    jobs: list[ScriptedJob] = field(factory=list)
+
+    async def start(self, job: ScriptedJob) -> int:
+        """Put a job on record and launch it."""
+        self.jobs.append(job)
+        return await self.engine.start(self.instance, job, ASK, JobParameters())
+
+    async def run(self, job: ScriptedJob) -> int:
+        """Start a job and wait until it works."""
+        execution_id = await self.start(job)
+        await happened(job.started)
+        return execution_id
+
+    async def abandon(self, *, wait_s: float = FOR_LONG) -> Abandonment:
+        return await self.engine.abandon(self.instance, ASK, wait_s=wait_s)
+
+    async def get(self, execution_id: int) -> JobExecution:
+        return await ExecutionQueries(self.database).get(execution_id)
+
+    async def end(self, execution_id: int) -> JobExecution:
+        """Wait until the engine has let go of the job; return what is on record of it."""
+        running = self.engine.registry.get(self.instance.id)
+        if running is not None and running.execution_id == execution_id:
+            async with asyncio.timeout(DEADLINE_S):
+                await asyncio.wait({running.recorder})
+        return await self.get(execution_id)
+
+
+async def happened(event: asyncio.Event) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        await event.wait()
+
+
+@asynccontextmanager
+async def open_bench(path: Path) -> AsyncIterator[Bench]:
+    database = Database(path, busy_timeout_s=0.2)
+    instance = (await ExecutionStore(database).instances())[0]
+    bench = Bench(engine=LocalEngine(database), database=database, instance=instance)
+    try:
+        yield bench
+    finally:
+        for job in bench.jobs:
+            job.release()
+        await bench.engine.drain(grace_s=DEADLINE_S, by="the end of the test")
+        await database.close()
+
+
+@pytest.fixture
+async def bench(tmp_path: Path, empty_database: Path) -> AsyncIterator[Bench]:
+    """An engine with an empty database."""
+    path = tmp_path / "ingest.db"
+    shutil.copyfile(empty_database, path)
+    async with open_bench(path) as bench:
+        yield bench
+
+
+async def test_a_job_runs_to_its_end(bench: Bench) -> None:
+    """Work that returns is COMPLETED, with its message."""
+    job = ScriptedJob()
+    execution_id = await bench.run(job)
+    assert (await bench.get(execution_id)).status is JobStatus.STARTED
+    job.may_end.set()
+    ended = await bench.end(execution_id)
+    assert (ended.status, ended.exit_message) == (JobStatus.COMPLETED, "Everything was done")
+
+
+async def test_an_abandon_waits_for_the_wind_down(bench: Bench) -> None:
+    """The answer to an abandon comes after the clean-up, from the recorded row."""
+    job = ScriptedJob()
+    execution_id = await bench.run(job)
+    abandon = asyncio.create_task(bench.abandon())
+    await happened(job.told_to_stop)
+    assert not abandon.done()
+    job.may_wind_down.set()
+    became = await abandon
+    assert isinstance(became, Abandoned)
+    assert job.wound_down
+    assert became.execution == await bench.get(execution_id)
+    assert became.execution.status is JobStatus.ABANDONED
+    assert became.execution.exit_message.startswith("Abandoned on request of ada (a test) at ")
+    assert [step.status for step in became.execution.steps] == [JobStatus.STOPPED]
+
+
+async def test_two_abandons_share_one_wind_down(bench: Bench) -> None:
+    """Abandoned twice at once: both are told of the same end, and the work is cancelled once."""
+    job = ScriptedJob()
+    await bench.run(job)
+    abandons = [asyncio.create_task(bench.abandon()) for _ in range(2)]
+    await happened(job.told_to_stop)
+    assert not any(abandon.done() for abandon in abandons)
+    job.may_wind_down.set()
+    first, second = await asyncio.gather(*abandons)
+    assert isinstance(first, Abandoned)
+    assert first == second
+
+
+async def test_a_caller_that_leaves_changes_nothing(bench: Bench) -> None:
+    """With its caller gone the wind-down goes on, and its end is recorded."""
+    job = ScriptedJob()
+    execution_id = await bench.run(job)
+    abandon = asyncio.create_task(bench.abandon())
+    await happened(job.told_to_stop)
+    abandon.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await abandon
+    assert not job.wound_down
+    job.may_wind_down.set()
+    assert (await bench.end(execution_id)).status is JobStatus.ABANDONED
+    assert job.wound_down
+
+
+async def test_a_starter_that_leaves_leaves_no_half_start(bench: Bench) -> None:
+    """A start whose caller goes away is carried out whole: what is on record also runs."""
+    job = ScriptedJob()
+    start = asyncio.create_task(bench.start(job))
+    await asyncio.sleep(0)
+    start.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await start
+    await happened(job.started)
+    job.may_end.set()
+    assert (await bench.end(1)).status is JobStatus.COMPLETED
+
+
+async def test_what_completes_although_told_to_stop_has_completed(bench: Bench) -> None:
+    """Told to stop and completed anyway: nothing was abandoned, and the row says COMPLETED."""
+    job = ScriptedJob(when_told=WhenTold.COMPLETE)
+    job.may_wind_down.set()
+    execution_id = await bench.run(job)
+    assert await bench.abandon() == NothingToAbandon()
+    assert (await bench.get(execution_id)).status is JobStatus.COMPLETED
+
+
+async def test_an_error_while_stopping_is_still_a_stop(bench: Bench) -> None:
+    """An error on the way to the stop is in the message of an ABANDONED execution."""
+    job = ScriptedJob(when_told=WhenTold.RAISE)
+    job.may_wind_down.set()
+    await bench.run(job)
+    became = await bench.abandon()
+    assert isinstance(became, Abandoned)
+    assert became.execution.status is JobStatus.ABANDONED
+    message = became.execution.exit_summary
+    assert message.startswith("Abandoned on request of ada (a test) at ")
+    assert "While it was stopping: Unexpected RuntimeError: the clean-up went wrong" in message
+
+
+async def test_a_job_that_ignores_its_cancellation_is_fenced(bench: Bench) -> None:
+    """After the grace nothing is written any more, nothing starts, and the end is ABANDONED."""
+    job = ScriptedJob(when_told=WhenTold.SWALLOW)
+    execution_id = await bench.run(job)
+    assert await bench.abandon(wait_s=0.01) == StillStopping(execution_id, 0.01, None)
+
+    job.may_wind_down.set()
+    await happened(job.has_written)
+    assert isinstance(job.refused, FencedError)
+    document = await bench.get(execution_id)
+    assert (document.counts.created, document.progress.processed) == (0, 0)
+    assert document.status is JobStatus.STOPPING
+
+    with pytest.raises(JobAlreadyRunningError):
+        await bench.start(ScriptedJob())
+    abandon = asyncio.create_task(bench.abandon())
+    job.may_end.set()
+    became = await abandon
+    assert isinstance(became, Abandoned)
+    assert became.execution.status is JobStatus.ABANDONED
+    assert await bench.run(ScriptedJob()) == execution_id + 1
+
+
+async def test_what_is_abandoned_before_its_first_step_never_runs(bench: Bench) -> None:
+    """An abandon in STARTING is final: the job's body is not entered afterwards."""
+    job = ScriptedJob()
+    execution_id = await bench.start(job)
+    became = await bench.abandon()
+    assert isinstance(became, Abandoned)
+    assert (became.execution.id, became.execution.status) == (execution_id, JobStatus.ABANDONED)
+    assert job.runs == 0
+    assert await bench.run(ScriptedJob()) == execution_id + 1
+    assert job.runs == 0
+
+
+async def test_of_twenty_starts_at_once_one_wins(bench: Bench) -> None:
+    """All the others are told which execution runs."""
+    job = ScriptedJob()
+    answers = await asyncio.gather(*(bench.start(job) for _ in range(20)), return_exceptions=True)
+    refused = [one for one in answers if isinstance(one, JobAlreadyRunningError)]
+    assert answers.count(1) == 1
+    assert [one.execution_id for one in refused] == [1] * 19
+    await happened(job.started)
+    assert job.runs == 1
+    assert len(await ExecutionQueries(bench.database).page(limit=100)) == 1
+
+
+async def test_a_drain_stops_what_runs(bench: Bench) -> None:
+    """At shutdown a running job is told to stop, awaited, and recorded STOPPED."""
+    job = ScriptedJob()
+    execution_id = await bench.run(job)
+    drain = asyncio.create_task(bench.engine.drain(grace_s=FOR_LONG, by="SIGTERM"))
+    await happened(job.told_to_stop)
+    assert not drain.done()
+    job.may_wind_down.set()
+    assert await drain
+    ended = await bench.get(execution_id)
+    assert ended.status is JobStatus.STOPPED
+    assert ended.exit_message.startswith("Stopped on request of SIGTERM")
+
+
+async def test_a_drain_does_not_wait_for_ever(bench: Bench) -> None:
+    """A job that does not wind down in time is told of, fenced, and left."""
+    job = ScriptedJob(when_told=WhenTold.SWALLOW)
+    execution_id = await bench.run(job)
+    assert not await bench.engine.drain(grace_s=0.01, by="SIGTERM")
+    job.may_wind_down.set()
+    await happened(job.has_written)
+    assert isinstance(job.refused, FencedError)
+    assert (await bench.get(execution_id)).counts.created == 0
+
+
+@pytest.mark.parametrize("is_abandoned_first", [False, True])
+async def test_an_abandon_outranks_a_shutdown(bench: Bench, *, is_abandoned_first: bool) -> None:
+    """Whichever came first, with both asked for the execution is ABANDONED and its caller told."""
+    job = ScriptedJob()
+    execution_id = await bench.run(job)
+    abandon = asyncio.ensure_future(bench.abandon()) if is_abandoned_first else None
+    if abandon is not None:
+        await happened(job.told_to_stop)
+    drain = asyncio.create_task(bench.engine.drain(grace_s=FOR_LONG, by="SIGTERM"))
+    await happened(job.told_to_stop)
+    if abandon is None:
+        await stopping(bench, execution_id)
+        # Its first step is the question who runs: after it the abandon has been heard.
+        abandon = asyncio.ensure_future(bench.abandon())
+        running = bench.engine.registry.get(bench.instance.id)
+        assert running is not None
+        async with asyncio.timeout(DEADLINE_S):
+            while len(running.asks) < 2:
+                await asyncio.sleep(0)
+    job.may_wind_down.set()
+    became = await abandon
+    assert isinstance(became, Abandoned)
+    assert await drain
+    ended = await bench.get(execution_id)
+    assert ended.status is JobStatus.ABANDONED
+    assert ended.exit_message.startswith("Abandoned on request of ")
+
+
+async def stopping(bench: Bench, execution_id: int) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        while (await bench.get(execution_id)).status is not JobStatus.STOPPING:
+            pass
+
+
+async def test_nothing_starts_while_draining(bench: Bench) -> None:
+    """From the moment a drain begins a start is refused, and leaves no row."""
+    job = ScriptedJob()
+    await bench.run(job)
+    drain = asyncio.create_task(bench.engine.drain(grace_s=FOR_LONG, by="SIGTERM"))
+    await happened(job.told_to_stop)
+    with pytest.raises(ServiceStoppingError):
+        await bench.start(ScriptedJob())
+    job.may_wind_down.set()
+    assert await drain
+    with pytest.raises(ServiceStoppingError):
+        await bench.start(ScriptedJob())
+    assert len(await ExecutionQueries(bench.database).page(limit=100)) == 1
+
+
+async def test_work_that_nobody_asked_to_stop_has_failed(bench: Bench) -> None:
+    """A task cancelled by nobody of ours is FAILED, and says so."""
+    job = ScriptedJob()
+    job.may_wind_down.set()
+    execution_id = await bench.run(job)
+    running = bench.engine.registry.get(bench.instance.id)
+    assert running is not None
+    running.work.cancel()
+    ended = await bench.end(execution_id)
+    assert ended.status is JobStatus.FAILED
+    message = "The job's task was cancelled, though nobody asked to stop it"
+    assert ended.exit_message == message
+    assert await bench.abandon() == NothingToAbandon()
+
+
+async def test_a_job_that_raises_has_failed(bench: Bench) -> None:
+    """An unexpected error is FAILED, and does not keep the job from starting again."""
+    job = ScriptedJob(failure=ValueError("no"))
+    job.may_end.set()
+    execution_id = await bench.start(job)
+    ended = await bench.end(execution_id)
+    assert ended.status is JobStatus.FAILED
+    assert ended.exit_summary.startswith("Unexpected ValueError: no. ")
+    assert "Traceback" in ended.exit_message
+    assert await bench.start(ScriptedJob()) == execution_id + 1
+
+
+async def test_only_the_execution_that_is_named_is_stopped(bench: Bench) -> None:
+    """An abandon that names another execution stops nothing."""
+    job = ScriptedJob()
+    execution_id = await bench.run(job)
+    with pytest.raises(ExecutionNotRunningError) as caught:
+        await bench.engine.abandon(bench.instance, ASK, wait_s=1, execution_id=execution_id + 1)
+    assert caught.value.running == execution_id
+    assert not job.told_to_stop.is_set()
+
+
+async def test_what_a_dead_process_left_running_has_failed(
+    bench: Bench, tmp_path: Path, empty_database: Path
+) -> None:
+    """The new owner of a database records orphans FAILED, in whichever status they were found."""
+    path = tmp_path / "left.db"
+    shutil.copyfile(empty_database, path)
+    database = Database(path)
+    store = ExecutionStore(database)
+    try:
+        started = await store.start(bench.instance, owner="gone", ask=ASK, resumable=False)
+        await store.mark_started(started.execution_id, step_name="step", checkpoint=None)
+        await store.mark_stopping(started.execution_id, [])
+        assert await store.recover(actor="service") == [started.execution_id]
+        found = await ExecutionQueries(database).get(started.execution_id)
+        assert found.status is JobStatus.FAILED
+        assert found.exit_message.startswith(
+            "the service ended while this execution was running (found STOPPING)"
+        )
+        assert await store.recover(actor="service") == []
+    finally:
+        await database.close()

@@ -1,0 +1,241 @@
+"""How the rows of job executions come to be, change and end."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from ingest.errors import IllegalTransitionError, JobAlreadyRunningError, JobExecutionNotFoundError
+from ingest.model.job import (
+    ENDED,
+    RESUMABLE,
+    Ask,
+    EventName,
+    ExitCode,
+    JobExecution,
+    JobInstance,
+    JobStatus,
+    StopAsked,
+)
+from ingest.storage.database import Database
+from ingest.storage.execution_queries import ExecutionQueries
+from ingest.storage.executions import ExecutionStore, Started, utc_now
+from tests.support.databases import rows, started
+
+ASK = Ask("Ada", "the weekly run")
+
+
+@pytest.fixture
+def store(database: Database) -> ExecutionStore:
+    """What writes the rows."""
+    return ExecutionStore(database)
+
+
+@pytest.fixture
+def queries(database: Database) -> ExecutionQueries:
+    """What reads the rows."""
+    return ExecutionQueries(database)
+
+
+@pytest.fixture
+async def instance(store: ExecutionStore) -> JobInstance:
+    """The first of the jobs."""
+    return (await store.instances())[0]
+
+
+async def start(store: ExecutionStore, instance: JobInstance, *, resumable: bool = True) -> Started:
+    """Put an execution on record."""
+    return await store.start(instance, owner="me", ask=ASK, resumable=resumable)
+
+
+async def end(store: ExecutionStore, execution_id: int, status: JobStatus) -> None:
+    """End an execution."""
+    await store.end(execution_id, status, exit_message="the end", work_ended_at=utc_now(), asks=[])
+
+
+async def test_an_execution_from_its_start_to_its_end(
+    store: ExecutionStore, queries: ExecutionQueries, instance: JobInstance
+) -> None:
+    """Each change of status brings the times, codes, step and history that go with it."""
+    begun = await start(store, instance)
+    starting = await queries.get(begun.execution_id)
+    assert (starting.status, starting.exit_code) == (JobStatus.STARTING, ExitCode.EXECUTING)
+    assert (starting.start_time, starting.end_time, starting.steps) == (None, None, ())
+
+    await store.mark_started(begun.execution_id, step_name="a step", checkpoint=None)
+    working = await queries.get(begun.execution_id)
+    assert working.status is JobStatus.STARTED
+    assert working.start_time is not None
+    assert [(step.name, step.status) for step in working.steps] == [("a step", JobStatus.STARTED)]
+
+    asked = StopAsked(utc_now(), Ask("Bob", "too slow"))
+    await store.mark_stopping(begun.execution_id, [asked])
+    await end(store, begun.execution_id, JobStatus.ABANDONED)
+    ended = await queries.get(begun.execution_id)
+    assert (ended.status, ended.exit_code) == (JobStatus.ABANDONED, ExitCode.STOPPED)
+    assert ended.exit_message == "the end"
+    assert ended.end_time is not None
+    (step,) = ended.steps
+    assert (step.status, step.exit_code) == (JobStatus.STOPPED, ExitCode.STOPPED)
+    assert ended.receipt is not None
+    assert (ended.receipt.by, ended.receipt.asked_at) == ("Bob", asked.at)
+    assert starting.version < working.version < ended.version
+
+    history = await queries.history(begun.execution_id)
+    assert [(event.event, event.actor, event.detail) for event in history] == [
+        (EventName.REQUESTED, "Ada", "the weekly run"),
+        (EventName.STARTED, "service", None),
+        (EventName.STOP_ASKED, "Bob", "too slow"),
+        (EventName.ENDED, "service", "ABANDONED"),
+    ]
+
+
+@pytest.mark.parametrize("status", sorted(ENDED))
+async def test_what_has_ended_is_never_rewritten(
+    store: ExecutionStore, database: Database, instance: JobInstance, status: JobStatus
+) -> None:
+    """Whatever is tried on an ended execution raises, and leaves every row as it was."""
+    execution_id = (await start(store, instance)).execution_id
+    await store.mark_started(execution_id, step_name="a step", checkpoint=None)
+    await end(store, execution_id, status)
+
+    async def dump() -> list[list[object]]:
+        tables = ("batch_job_execution", "batch_step_execution", "batch_job_execution_event")
+        found = [await rows(database, f"SELECT * FROM {table}") for table in tables]  # noqa: S608
+        return [list(map(tuple, one)) for one in found]
+
+    before = await dump()
+    with pytest.raises(IllegalTransitionError):
+        await store.mark_started(execution_id, step_name="a step", checkpoint="{}")
+    with pytest.raises(IllegalTransitionError):
+        await store.mark_stopping(execution_id, [StopAsked(utc_now(), ASK)])
+    for other in ENDED:
+        with pytest.raises(IllegalTransitionError):
+            await end(store, execution_id, other)
+    assert await store.recover(actor="a test") == []
+    assert await dump() == before
+
+
+async def test_of_two_ends_at_once_one_wins(
+    store: ExecutionStore, queries: ExecutionQueries, instance: JobInstance
+) -> None:
+    """The one that comes first stands, the other is told."""
+    execution_id = (await start(store, instance)).execution_id
+    results = await asyncio.gather(
+        end(store, execution_id, JobStatus.COMPLETED),
+        end(store, execution_id, JobStatus.ABANDONED),
+        return_exceptions=True,
+    )
+    (refused,) = [one for one in results if one is not None]
+    assert isinstance(refused, IllegalTransitionError)
+    expected = JobStatus.ABANDONED if refused is results[0] else JobStatus.COMPLETED
+    assert (await queries.get(execution_id)).status is expected
+
+
+async def test_an_execution_told_to_stop_before_it_began_does_not_begin(
+    store: ExecutionStore, instance: JobInstance
+) -> None:
+    """There is no way from STOPPING back to STARTED, nor a second one to STOPPING."""
+    execution_id = (await start(store, instance)).execution_id
+    await store.mark_stopping(execution_id, [])
+    with pytest.raises(IllegalTransitionError):
+        await store.mark_started(execution_id, step_name="a step", checkpoint=None)
+    with pytest.raises(IllegalTransitionError):
+        await store.mark_stopping(execution_id, [])
+
+
+async def test_of_many_starts_at_once_one_wins(
+    store: ExecutionStore, queries: ExecutionQueries, instance: JobInstance
+) -> None:
+    """The others are told which execution runs; the other job is not concerned."""
+    results = await asyncio.gather(
+        *(start(store, instance) for _ in range(10)), return_exceptions=True
+    )
+    (won,) = [one for one in results if isinstance(one, Started)]
+    refused = [one for one in results if isinstance(one, JobAlreadyRunningError)]
+    assert len(refused) == 9
+    assert {one.execution_id for one in refused} == {won.execution_id}
+    await start(store, (await store.instances())[1])
+    assert len(await queries.page(limit=10)) == 2
+
+
+@pytest.mark.parametrize("status", sorted(ENDED))
+async def test_a_checkpoint_is_handed_on_only_from_where_one_may_resume(
+    store: ExecutionStore,
+    queries: ExecutionQueries,
+    database: Database,
+    instance: JobInstance,
+    status: JobStatus,
+) -> None:
+    """After STOPPED or FAILED the next execution gets it; otherwise, or unasked, it does not."""
+    writer = await started(database)
+    await writer.write(checkpoint='{"after": 7}')
+    await end(store, writer.execution_id, status)
+
+    begun = await start(store, instance)
+    assert begun.checkpoint == ('{"after": 7}' if status in RESUMABLE else None)
+    await store.mark_started(begun.execution_id, step_name="step", checkpoint=begun.checkpoint)
+    events = {event.event for event in await queries.history(begun.execution_id)}
+    assert (EventName.CHECKPOINT_RESUMED in events) == (status in RESUMABLE)
+
+    await end(store, begun.execution_id, JobStatus.FAILED)
+    assert (await start(store, instance, resumable=False)).checkpoint is None
+
+
+async def test_a_checkpoint_survives_an_execution_that_never_wrote_one(
+    store: ExecutionStore, database: Database, instance: JobInstance
+) -> None:
+    """What was handed on is the new execution's own from its first moment."""
+    writer = await started(database)
+    await writer.write(checkpoint='{"after": 7}')
+    for _ in range(2):
+        await store.recover(actor="a test")
+        begun = await start(store, instance)
+        assert begun.checkpoint == '{"after": 7}'
+        await store.mark_started(begun.execution_id, step_name="step", checkpoint=begun.checkpoint)
+
+
+@pytest.mark.parametrize("found", [JobStatus.STARTING, JobStatus.STARTED, JobStatus.STOPPING])
+async def test_orphans_are_recovered_as_failed(
+    store: ExecutionStore, queries: ExecutionQueries, instance: JobInstance, found: JobStatus
+) -> None:
+    """What a dead process left running has FAILED, and the job can start again."""
+    execution_id = (await start(store, instance)).execution_id
+    if found is not JobStatus.STARTING:
+        await store.mark_started(execution_id, step_name="a step", checkpoint=None)
+    if found is JobStatus.STOPPING:
+        await store.mark_stopping(execution_id, [])
+
+    assert await store.recover(actor="a test") == [execution_id]
+    ended: JobExecution = await queries.get(execution_id)
+    assert (ended.status, ended.exit_code) == (JobStatus.FAILED, ExitCode.FAILED)
+    assert ended.exit_message.startswith("the service ended while this execution was running")
+    assert [step.status for step in ended.steps] in ([], [JobStatus.FAILED])
+    last = (await queries.history(execution_id))[-1]
+    assert (last.event, last.detail) == (EventName.RECOVERED, f"found {found}")
+    await start(store, instance)
+
+
+async def test_an_end_is_never_before_its_beginning(
+    store: ExecutionStore, queries: ExecutionQueries, database: Database
+) -> None:
+    """A clock that stepped back in between does not show in the row."""
+    writer = await started(database)
+    before = utc_now() - timedelta(days=1)
+    await store.end(
+        writer.execution_id, JobStatus.COMPLETED, exit_message="", work_ended_at=before, asks=[]
+    )
+    ended = await queries.get(writer.execution_id)
+    assert ended.end_time == ended.start_time
+
+
+async def test_an_execution_that_is_not_there(
+    store: ExecutionStore, queries: ExecutionQueries
+) -> None:
+    """Nothing can be changed or found of it."""
+    with pytest.raises(IllegalTransitionError):
+        await end(store, 99, JobStatus.COMPLETED)
+    with pytest.raises(JobExecutionNotFoundError):
+        await queries.get(99)
+    with pytest.raises(JobExecutionNotFoundError):
+        await queries.history(99)

@@ -1,0 +1,157 @@
+"""The fence: who may write for an execution, and for how long."""
+
+import asyncio
+import sqlite3
+from contextlib import closing
+
+import pytest
+from sqlalchemy import Connection, text
+
+from ingest.errors import DatabaseUnavailableError, FencedError
+from ingest.model.job import Counts, JobStatus
+from ingest.storage.database import Database
+from ingest.storage.execution_queries import ExecutionQueries
+from ingest.storage.executions import ExecutionStore, utc_now
+from ingest.storage.writer import ExecutionWriter
+from tests.support.databases import row_count, rows, started
+
+DEADLINE_S = 10
+
+WRITE = "INSERT INTO bank_scan (job_execution_id, started) VALUES (1, '2020-01-01 00:00:00')"
+
+
+def one_row(connection: Connection) -> Counts:
+    """Write a row, which counts as an item created."""
+    connection.execute(text(WRITE))
+    return Counts(created=1)
+
+
+async def assert_fenced(writer: ExecutionWriter, database: Database) -> None:
+    """Nothing can be written: no row, no count, no checkpoint."""
+    tables = ("bank_scan", "batch_job_execution_progress", "batch_job_execution_context")
+    before = [list(await rows(database, f"SELECT * FROM {table}")) for table in tables]  # noqa: S608
+    with pytest.raises(FencedError):
+        await writer.write(one_row, processed=1, total=9, checkpoint="{}")
+    after = [list(await rows(database, f"SELECT * FROM {table}")) for table in tables]  # noqa: S608
+    assert after == before
+
+
+async def test_rows_counts_progress_and_checkpoint_are_written_together(
+    database: Database,
+) -> None:
+    """What a write adds is on record with its rows, and adds up from write to write."""
+    writer = await started(database)
+    await writer.write(one_row, processed=3, counts=Counts(read=3, failed=2), total=9)
+    await writer.write(one_row, processed=1, counts=Counts(unchanged=1), checkpoint='{"after": 1}')
+
+    execution = await ExecutionQueries(database).get(writer.execution_id)
+    assert execution.counts == Counts(read=3, created=2, unchanged=1, failed=2)
+    assert (execution.progress.processed, execution.progress.total) == (4, 9)
+    (step,) = execution.steps
+    assert (step.commit_count, step.read_count, step.write_count) == (2, 3, 2)
+    assert (step.filter_count, step.process_skip_count, step.rollback_count) == (1, 2, 0)
+    (saved,) = await rows(database, "SELECT checkpoint FROM batch_job_execution_context")
+    assert saved[0] == '{"after": 1}'
+    assert await row_count(database, "bank_scan") == 2
+
+
+async def test_a_write_that_fails_leaves_nothing_but_its_count_of_rollbacks(
+    database: Database,
+) -> None:
+    """Neither rows nor counts stay, and the next write tells that there was one rolled back."""
+    writer = await started(database)
+
+    def fail(connection: Connection) -> Counts:
+        one_row(connection)
+        raise OSError("disk")
+
+    with pytest.raises(OSError, match="disk"):
+        await writer.write(fail, processed=1, checkpoint="{}")
+    assert await row_count(database, "bank_scan") == 0
+    await writer.write(one_row)
+    execution = await ExecutionQueries(database).get(writer.execution_id)
+    assert (execution.progress.processed, execution.counts) == (0, Counts(created=1))
+    assert execution.steps[0].rollback_count == 1
+
+
+async def test_after_it_is_revoked_nothing_is_written(database: Database) -> None:
+    """The fence is closed for good, by this writer and by any other of the same owner."""
+    writer = await started(database, owner="me")
+    await writer.write(one_row)
+    await writer.revoke()
+    await assert_fenced(writer, database)
+    twin = ExecutionWriter(database, execution_id=writer.execution_id, owner="me")
+    await assert_fenced(twin, database)
+
+
+async def test_a_fence_that_closes_in_mid_write_stops_that_write(database: Database) -> None:
+    """After revoke() a write that had begun before is on record whole or not at all."""
+    writer = await started(database)
+    begun = asyncio.Event()
+
+    def work(connection: Connection) -> Counts:
+        counts = one_row(connection)
+        begun.set()
+        connection.execute(text("SELECT 1"))
+        return counts
+
+    writing = asyncio.create_task(writer.write(work))
+    async with asyncio.timeout(DEADLINE_S):
+        await begun.wait()
+        await writer.revoke()
+        at_return = await row_count(database, "bank_scan")
+        await asyncio.wait({writing})
+    error = writing.exception()
+    assert at_return == await row_count(database, "bank_scan") == (1 if error is None else 0)
+    assert error is None or isinstance(error, FencedError)
+    execution = await ExecutionQueries(database).get(writer.execution_id)
+    assert execution.counts.created == at_return
+
+
+async def test_the_fence_closes_in_memory_where_the_database_is_busy(database: Database) -> None:
+    """A database that cannot be written does not keep the fence open."""
+    writer = await started(database)
+    with closing(sqlite3.connect(database.path)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        await writer.revoke()
+        with pytest.raises(DatabaseUnavailableError):
+            await writer.write(one_row)
+    await assert_fenced(writer, database)
+
+
+@pytest.mark.parametrize("status", [JobStatus.COMPLETED, JobStatus.ABANDONED, JobStatus.FAILED])
+async def test_an_execution_that_has_ended_cannot_write(
+    database: Database, status: JobStatus
+) -> None:
+    """Its row says that it is over, so nothing is added to it."""
+    writer = await started(database)
+    await ExecutionStore(database).end(
+        writer.execution_id, status, exit_message="", work_ended_at=utc_now(), asks=[]
+    )
+    await assert_fenced(writer, database)
+
+
+async def test_an_execution_that_is_stopping_may_write(database: Database) -> None:
+    """What is being written when the stop comes is written."""
+    writer = await started(database)
+    await ExecutionStore(database).mark_stopping(writer.execution_id, [])
+    await writer.write(one_row)
+    assert await row_count(database, "bank_scan") == 1
+
+
+async def test_somebody_else_cannot_write(database: Database) -> None:
+    """Only the owner that started an execution writes for it; the empty owner is nobody."""
+    mine = await started(database, owner="me")
+    for owner in ("you", ""):
+        other = ExecutionWriter(database, execution_id=mine.execution_id, owner=owner)
+        await assert_fenced(other, database)
+    await mine.revoke()
+    await assert_fenced(
+        ExecutionWriter(database, execution_id=mine.execution_id, owner=""), database
+    )
+
+
+async def test_an_execution_that_is_not_there_cannot_write(database: Database) -> None:
+    """No row, no write."""
+    await started(database)
+    await assert_fenced(ExecutionWriter(database, execution_id=99, owner="me"), database)

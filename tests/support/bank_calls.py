@@ -1,0 +1,59 @@
+"""What tests ask of an item bank, in one call each."""
+
+import sys
+import threading
+from collections.abc import Sequence
+from contextlib import aclosing
+from pathlib import Path
+from types import FrameType
+
+import ingest
+from ingest.bank.base import ItemBank, Listing, Wanted
+from ingest.model.item import Document, History, Rejected
+
+_OURS = str(Path(ingest.__file__).parent)
+
+Read = tuple[History, list[Document]]
+
+
+async def listed(bank: ItemBank) -> list[Listing]:
+    """List the bank to its end."""
+    found: list[Listing] = []
+    async with aclosing(bank.scan().__aiter__()) as slices:
+        async for listings in slices:
+            found += listings
+    return found
+
+
+async def changes(bank: ItemBank, wanted: Sequence[Wanted]) -> list[Read | Rejected]:
+    """Read histories with all their documents."""
+    found: list[Read | Rejected] = []
+    results = bank.read_changes(wanted, lambda history: (history, list(history.documents)))
+    async with aclosing(results) as slices:
+        async for derived in slices:
+            found += derived
+    return found
+
+
+async def want(bank: ItemBank, key: str, after: str | None = None) -> Wanted:
+    """Return what to read of an item: it, as it stands now."""
+    listing = await bank.head(key)
+    assert listing is not None
+    assert listing.revision is not None
+    return Wanted(key=key, path=listing.path, revision=listing.revision, after=after)
+
+
+def threads_at_work() -> list[str]:
+    """Return the names of the threads, other than this one, in which our code runs."""
+    names = {thread.ident: thread.name for thread in threading.enumerate()}
+    busy = []
+    for ident, frame in sys._current_frames().items():
+        if ident == threading.get_ident():
+            continue
+        at: FrameType | None = frame
+        while at is not None:
+            if at.f_code.co_filename.startswith(_OURS):
+                busy.append(names.get(ident, str(ident)))
+                break
+            at = at.f_back
+    return busy

@@ -1,0 +1,83 @@
+"""Databases with the schema in them, and rows to put there."""
+
+import asyncio
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy import text
+
+from ingest.model.columns import ITEM_COLUMNS
+from ingest.model.item import Attachment, Commit, Ingested, ItemRow, Keyword
+from ingest.model.job import Ask, JobInstance
+from ingest.storage.database import AnyRow, Database
+from ingest.storage.executions import ExecutionStore
+from ingest.storage.schema import upgrade
+from ingest.storage.writer import ExecutionWriter
+
+A_DAY = datetime(2020, 1, 1, 12, 30, tzinfo=UTC)
+
+
+def make_template(path: Path) -> Path:
+    """Make an empty database, to be copied: cheaper than one migration a test."""
+
+    async def make() -> None:
+        database = Database(path)
+        try:
+            await upgrade(database)
+        finally:
+            await database.close()
+
+    asyncio.run(make())
+    return path
+
+
+async def rows(database: Database, sql: str) -> list[AnyRow]:
+    """Return what a SELECT finds."""
+    return await database.read(lambda connection: list(connection.execute(text(sql))))
+
+
+async def row_count(database: Database, table: str) -> int:
+    """Return how many rows a table has."""
+    (row,) = await rows(database, f"SELECT count(*) FROM {table}")  # noqa: S608  # a test's own
+    return int(row[0])
+
+
+async def change(database: Database, sql: str) -> None:
+    """Run a statement that changes rows."""
+    await database.write(lambda connection: connection.execute(text(sql)))
+
+
+async def started(database: Database, *, owner: str = "me", job: int = 0) -> ExecutionWriter:
+    """Put an execution on record as STARTED, and return what it writes with."""
+    store = ExecutionStore(database)
+    instance: JobInstance = (await store.instances())[job]
+    begun = await store.start(instance, owner=owner, ask=Ask("a test"), resumable=False)
+    await store.mark_started(begun.execution_id, step_name="step", checkpoint=None)
+    return ExecutionWriter(database, execution_id=begun.execution_id, owner=owner)
+
+
+def ingested(
+    item_id: int, *, revision: str = "r1", subject: str = "Math", words: tuple[str, ...] = ("one",)
+) -> Ingested:
+    """Return an item with a log of one commit, an attachment, and a keyword for each word."""
+    values = dict.fromkeys((column.name for column in ITEM_COLUMNS if column.nullable), None) | {
+        column.name: {"TEXT": "", "INTEGER": 0, "BOOLEAN": False}[column.type.name]
+        for column in ITEM_COLUMNS
+        if not column.nullable
+    }
+    values |= {"id": item_id, "item_type": "mc", "subject": subject, "item_json": "{}"}
+    commit = Commit(f"hash of {revision}", A_DAY, "Ada")
+    return Ingested(
+        key=str(item_id),
+        path=f"bank/{item_id}",
+        branch="main",
+        revision=revision,
+        commit=commit,
+        row=ItemRow(
+            id=item_id,
+            values=values,
+            keywords=tuple(Keyword("Prompt / Stem", word) for word in words),
+            attachments=(Attachment("asl", "asl.mp4", A_DAY),),
+        ),
+        log=(commit,),
+    )
