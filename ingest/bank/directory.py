@@ -89,7 +89,12 @@ class Directory:
         before = self.identity()
         if not _is_key(key) or not self._wants(key, key):
             return None
-        names = [name for name in (key, f"{key}.git") if (self.root / name).is_dir()]
+        try:
+            names = [name for name in (key, f"{key}.git") if (self.root / name).is_dir()]
+        except OSError as error:  # is_dir() is silent about what is not there, and only that
+            raise BankUnavailableError(
+                f"The item bank {self.root} cannot tell whether it has {key}: {error.strerror}"
+            ) from error
         if names:
             return _entry(key, names)
         if self.identity() != before:  # a bank that went away meanwhile proves nothing

@@ -116,7 +116,10 @@ class _Run:
         stored, done = await self.database.read(
             lambda c: (item_count(c), item_count(c, up_to=self.after))
         )
-        done += sum(id_ <= self.after for id_ in self.changed if id_ not in self.replaces)
+        new = [id_ for id_ in self.changed if id_ not in self.replaces]
+        done += sum(id_ <= self.after for id_ in new)
+        # What is listed, and neither stored nor to be read, was seen to with the listing.
+        done += self.listed - self.listed_and_stored - len(new)
         total = self.listed + stored - self.listed_and_stored
         await self.run.writer.write(processed=done, total=total)
 

@@ -1,5 +1,6 @@
 """The synchronization job: bring the database in step with the item bank."""
 
+import re
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
@@ -16,6 +17,7 @@ from ingest.items.comparison import Comparison, compare
 from ingest.items.derivation import derive
 from ingest.items.job import JobRun
 from ingest.items.writing import Batch, WriteBehind, log_saved
+from ingest.model.item import ITEM_ID_MAX
 from ingest.model.job import Counts
 from ingest.storage.database import Database
 from ingest.storage.item_queries import item_count
@@ -31,6 +33,8 @@ from ingest.storage.problems import problem_keys, record_problems
 from ingest.storage.scans import begin_scan, end_scan
 
 _log = structlog.get_logger(__name__)
+
+_ID: Final = re.compile(r"[1-9][0-9]*", re.ASCII)
 
 #: Deletes that need nobody's word: this many, or this share of all items if that is more.
 DELETES_ALLOWED: Final = 10
@@ -114,20 +118,17 @@ class _Run:
 
     async def tidy(self) -> None:
         """Forget the problems of items that the bank does not have any more."""
-        stale = [
-            key
-            for key in await self.database.read(problem_keys)
-            if key not in self.seen_oddly and not (key.isdigit() and self._was_seen(int(key)))
-        ]
+        stale = [key for key in await self.database.read(problem_keys) if not self._was_listed(key)]
         if stale:
             await self._write_scan(lambda connection: forget_problems(connection, stale))
 
     def _note(self, listings: Sequence[Listing]) -> None:
         for listing in listings:
-            try:
-                self.seen.append(int(listing.key))
-            except (OverflowError, ValueError):
+            item_id = _id_of(listing.key)
+            if item_id is None:
                 self.seen_oddly.add(listing.key)
+            else:
+                self.seen.append(item_id)
 
     async def _take(
         self, listings: Sequence[Listing], behind: WriteBehind, total: int | None
@@ -182,6 +183,10 @@ class _Run:
 
         await self.run.writer.write(without_counts)
 
+    def _was_listed(self, key: str) -> bool:
+        item_id = _id_of(key)
+        return key in self.seen_oddly if item_id is None else self._was_seen(item_id)
+
     def _was_seen(self, item_id: int) -> bool:
         index = bisect_left(self.seen, item_id)
         return index < len(self.seen) and self.seen[index] == item_id
@@ -229,3 +234,11 @@ class _Run:
             _log.info(
                 "ITEM_DELETED", item_id=item_id, bank_key=str(item_id), commit=expected[item_id]
             )
+
+
+def _id_of(key: str) -> int | None:
+    """Return the id that a key stands for; None for what stands for none, such as 007."""
+    if _ID.fullmatch(key) is None or len(key) > len(str(ITEM_ID_MAX)):
+        return None
+    item_id = int(key)
+    return item_id if item_id <= ITEM_ID_MAX else None

@@ -23,7 +23,8 @@ from ingest.jobs.registry import JobRegistry, RunningJob
 from ingest.model.job import Ask, JobExecution, JobInstance, JobParameters, JobStatus, StopReason
 from ingest.storage.database import Database
 from ingest.storage.execution_queries import ExecutionQueries
-from ingest.storage.executions import ExecutionStore, Started, utc_now
+from ingest.storage.executions import ExecutionStore, Started
+from ingest.storage.transitions import utc_now
 from ingest.storage.writer import ExecutionWriter
 
 #: How long a start waits for the end of work that is over to be recorded.

@@ -7,7 +7,7 @@ from datetime import datetime
 from attrs import define, field
 
 from ingest.model.job import Ask, JobExecution, JobInstance, StopAsked, StopReason
-from ingest.storage.executions import utc_now
+from ingest.storage.transitions import utc_now
 from ingest.storage.writer import ExecutionWriter
 
 

@@ -1,17 +1,13 @@
-"""Job executions: how their rows come to be, change and end.
-
-Every change of status goes through `_transition`, whose UPDATE carries the guard, so of two
-writers only one can win and what has ended is never rewritten.
-"""
+"""Job executions: how their rows come to be, change and end."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 from attrs import frozen
 from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from ingest.errors import IllegalTransitionError, JobAlreadyRunningError
+from ingest.errors import JobAlreadyRunningError
 from ingest.model.job import (
     RESUMABLE,
     RUNNING,
@@ -21,23 +17,22 @@ from ingest.model.job import (
     JobStatus,
     StopAsked,
     exit_code,
-    sources,
-    step_status,
 )
 from ingest.storage.database import AnyRow, Database
 from ingest.storage.tables import (
     job_execution,
     job_execution_context,
-    job_execution_event,
     job_execution_progress,
     job_instance,
     step_execution,
 )
-
-
-def utc_now() -> datetime:
-    """Return the time, aware and in UTC."""
-    return datetime.now(UTC)
+from ingest.storage.transitions import (
+    add_event,
+    add_stop_asks,
+    end,
+    transition,
+    utc_now,
+)
 
 
 @frozen(kw_only=True)
@@ -113,8 +108,8 @@ class ExecutionStore:
         """
 
         def work(connection: Connection) -> None:
-            _transition(connection, execution_id, JobStatus.STOPPING)
-            _add_stop_asks(connection, execution_id, asks)
+            transition(connection, execution_id, JobStatus.STOPPING)
+            add_stop_asks(connection, execution_id, asks)
 
         await self._database.write(work)
 
@@ -134,9 +129,9 @@ class ExecutionStore:
         """
 
         def work(connection: Connection) -> None:
-            _add_stop_asks(connection, execution_id, asks)
-            _end(connection, execution_id, status, exit_message, work_ended_at)
-            _add_event(connection, execution_id, EventName.ENDED, "service", status)
+            add_stop_asks(connection, execution_id, asks)
+            end(connection, execution_id, status, exit_message, work_ended_at)
+            add_event(connection, execution_id, EventName.ENDED, "service", status)
 
         await self._database.write(work)
 
@@ -156,8 +151,8 @@ class ExecutionStore:
                     "the service ended while this execution was running "
                     f"(found {status}); what it had written stands, start the job again"
                 )
-                _end(connection, execution_id, JobStatus.FAILED, message, utc_now())
-                _add_event(connection, execution_id, EventName.RECOVERED, actor, f"found {status}")
+                end(connection, execution_id, JobStatus.FAILED, message, utc_now())
+                add_event(connection, execution_id, EventName.RECOVERED, actor, f"found {status}")
             return [row.job_execution_id for row in orphans]
 
         return await self._database.write(work)
@@ -179,7 +174,7 @@ def _start(
         )
     )
     execution_id: int = _primary_key(inserted.inserted_primary_key)
-    _add_event(connection, execution_id, EventName.REQUESTED, ask.by, ask.reason, at=now)
+    add_event(connection, execution_id, EventName.REQUESTED, ask.by, ask.reason, at=now)
     return Started(execution_id=execution_id, checkpoint=checkpoint)
 
 
@@ -210,7 +205,7 @@ def _running_id(connection: Connection, instance_id: int) -> int | None:
 def _mark_started(
     connection: Connection, execution_id: int, step_name: str, checkpoint: str | None
 ) -> None:
-    row = _transition(connection, execution_id, JobStatus.STARTED)
+    row = transition(connection, execution_id, JobStatus.STARTED)
     started = max(utc_now(), row.create_time)
     connection.execute(
         update(job_execution)
@@ -229,112 +224,11 @@ def _mark_started(
         )
     )
     connection.execute(insert(job_execution_progress).values(job_execution_id=execution_id))
-    _add_event(connection, execution_id, EventName.STARTED, "service", None)
+    add_event(connection, execution_id, EventName.STARTED, "service", None)
     if checkpoint is not None:
         connection.execute(
             insert(job_execution_context).values(
                 job_execution_id=execution_id, checkpoint=checkpoint
             )
         )
-        _add_event(connection, execution_id, EventName.CHECKPOINT_RESUMED, "service", checkpoint)
-
-
-def _end(
-    connection: Connection,
-    execution_id: int,
-    status: JobStatus,
-    exit_message: str,
-    ended_at: datetime,
-) -> None:
-    row = _transition(connection, execution_id, status)
-    # A clock that stepped back must not make an execution end before it began.
-    end_time = max(ended_at, row.start_time or row.create_time)
-    connection.execute(
-        update(job_execution)
-        .where(job_execution.c.job_execution_id == execution_id)
-        .values(end_time=end_time, exit_message=exit_message, owner="")
-    )
-    step = step_status(status)
-    connection.execute(
-        update(step_execution)
-        .where(
-            step_execution.c.job_execution_id == execution_id,
-            step_execution.c.status.in_(sources(step)),
-        )
-        .values(
-            version=step_execution.c.version + 1,
-            status=step,
-            exit_code=exit_code(step),
-            exit_message=exit_message,
-            end_time=end_time,
-            last_updated=end_time,
-        )
-    )
-
-
-def _transition(connection: Connection, execution_id: int, target: JobStatus) -> AnyRow:
-    """Change an execution's status, if the edge exists; return the row as it was before.
-
-    Raises:
-        IllegalTransitionError: There is no such edge from where it stands, or the row was changed
-            between the look and the change.
-    """
-    row = connection.execute(
-        select(
-            job_execution.c.version,
-            job_execution.c.create_time,
-            job_execution.c.start_time,
-            job_execution.c.last_updated,
-        ).where(job_execution.c.job_execution_id == execution_id)
-    ).first()
-    if row is None:
-        raise IllegalTransitionError(execution_id=execution_id, target=target)
-    changed = connection.execute(
-        update(job_execution)
-        .where(
-            job_execution.c.job_execution_id == execution_id,
-            job_execution.c.version == row.version,
-            job_execution.c.status.in_(sources(target)),
-        )
-        .values(
-            version=row.version + 1,
-            status=target,
-            exit_code=exit_code(target),
-            last_updated=max(utc_now(), row.last_updated),
-        )
-    )
-    if changed.rowcount != 1:
-        raise IllegalTransitionError(execution_id=execution_id, target=target)
-    return row
-
-
-def _add_stop_asks(connection: Connection, execution_id: int, asks: Sequence[StopAsked]) -> None:
-    for asked in asks:
-        _add_event(
-            connection,
-            execution_id,
-            EventName.STOP_ASKED,
-            asked.ask.by,
-            asked.ask.reason,
-            at=asked.at,
-        )
-
-
-def _add_event(
-    connection: Connection,
-    execution_id: int,
-    event: EventName,
-    actor: str,
-    detail: str | None,
-    *,
-    at: datetime | None = None,
-) -> None:
-    connection.execute(
-        insert(job_execution_event).values(
-            job_execution_id=execution_id,
-            at=at or utc_now(),
-            event=event,
-            actor=actor,
-            detail=detail,
-        )
-    )
+        add_event(connection, execution_id, EventName.CHECKPOINT_RESUMED, "service", checkpoint)

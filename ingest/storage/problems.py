@@ -7,8 +7,8 @@ from attrs import frozen
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from ingest.model.item import DERIVATION_VERSION, Rejected
-from ingest.storage.executions import utc_now
 from ingest.storage.tables import ingest_problem
+from ingest.storage.transitions import utc_now
 
 
 @frozen(kw_only=True)

@@ -2,8 +2,8 @@
 
 from sqlalchemy import Connection, insert, select, update
 
-from ingest.storage.executions import utc_now
 from ingest.storage.tables import bank_scan
+from ingest.storage.transitions import utc_now
 
 
 def begin_scan(connection: Connection, *, execution_id: int) -> None:

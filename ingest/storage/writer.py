@@ -9,13 +9,13 @@ from sqlalchemy import Connection, insert, update
 from ingest.errors import DatabaseUnavailableError, FencedError
 from ingest.model.job import RUNNING, Counts
 from ingest.storage.database import Database
-from ingest.storage.executions import utc_now
 from ingest.storage.tables import (
     job_execution,
     job_execution_context,
     job_execution_progress,
     step_execution,
 )
+from ingest.storage.transitions import utc_now
 
 _log = structlog.get_logger(__name__)
 

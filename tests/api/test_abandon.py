@@ -120,9 +120,7 @@ async def test_a_start_during_the_wind_down_is_a_conflict(jobs: Client, job: Scr
     assert await told(await jobs.post("/sync")) == (200, JSON, STARTED % 2)
 
 
-async def test_an_abandon_answers_only_after_the_wind_down(
-    jobs: Client, job: ScriptedJob
-) -> None:
+async def test_an_abandon_answers_only_after_the_wind_down(jobs: Client, job: ScriptedJob) -> None:
     """A 200 to an abandon means: cleaned up, and on record."""
     await start(jobs, job)
     abandon = asyncio.create_task(jobs.put("/abandon/1"))
@@ -228,9 +226,7 @@ async def test_an_end_that_cannot_be_recorded_is_no_lasting_conflict(
 
 
 @pytest.mark.parametrize("instance_id", [0, -1, 99, 3, 2**63 - 1, -(2**63)])
-async def test_an_instance_that_is_not_there_is_not_found(
-    client: Client, instance_id: int
-) -> None:
+async def test_an_instance_that_is_not_there_is_not_found(client: Client, instance_id: int) -> None:
     """Any 64-bit integer that no instance has is a 404 in the client's words."""
     body = f"Could not find job instance for instance id {instance_id}".encode()
     assert await told(await client.put(f"/abandon/{instance_id}")) == (404, TEXT, body)
@@ -440,9 +436,7 @@ async def test_a_conflict_as_a_problem_document_names_both_ids(
     assert (document["jobInstanceId"], document["jobExecutionId"]) == (1, 1)
 
 
-async def test_the_reasons_are_kept_with_who_asked_and_when(
-    jobs: Client, job: ScriptedJob
-) -> None:
+async def test_the_reasons_are_kept_with_who_asked_and_when(jobs: Client, job: ScriptedJob) -> None:
     """?reason= of start and abandon is in the execution's events and its receipt."""
     job.may_wind_down.set()
     assert (await jobs.post("/sync", params={"reason": "night run"})).status == 200
@@ -469,7 +463,12 @@ async def test_a_reason_without_end_is_refused(client: Client, path: str) -> Non
 
 @pytest.mark.parametrize(
     "path",
-    ["/sync?allow-deletes=-1", "/sync?allow-deletes=x", "/migrate?source=moon", "/sync?source=bank"],
+    [
+        "/sync?allow-deletes=-1",
+        "/sync?allow-deletes=x",
+        "/migrate?source=moon",
+        "/sync?source=bank",
+    ],
 )
 async def test_a_start_with_a_bad_parameter_starts_nothing(client: Client, path: str) -> None:
     """A start that is asked for wrongly is a 400, and no execution."""
@@ -477,9 +476,7 @@ async def test_a_start_with_a_bad_parameter_starts_nothing(client: Client, path:
     assert (await get(client, "/executions"))["executions"] == []
 
 
-async def test_a_service_that_shuts_down_starts_nothing(
-    jobs: Client, app: web.Application
-) -> None:
+async def test_a_service_that_shuts_down_starts_nothing(jobs: Client, app: web.Application) -> None:
     """While jobs are drained a start is a 503 that says when to come again."""
     assert await app[ENGINE].drain(grace_s=DEADLINE_S, by="SIGTERM")
     response = await jobs.post("/sync")
@@ -510,7 +507,9 @@ async def test_a_hundred_abandons_and_starts_at_once_leave_no_job_behind(
     job.may_wind_down.set()
     starts = [jobs.post("/sync") for _ in range(100)]
     abandons = [jobs.put("/abandon/1") for _ in range(100)]
-    both = await asyncio.gather(*(one for pair in zip(starts, abandons, strict=True) for one in pair))
+    both = await asyncio.gather(
+        *(one for pair in zip(starts, abandons, strict=True) for one in pair)
+    )
     started = [answer.status for answer in both[::2]]
     assert set(started) <= {200, 409}
     assert {answer.status for answer in both[1::2]} == {200}

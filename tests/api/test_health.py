@@ -24,9 +24,7 @@ async def test_a_service_that_works_is_up(client: Client) -> None:
     assert await get(client, "/health") == {**UP, "components": components}
 
 
-async def test_health_tells_what_runs(
-    app: web.Application, aiohttp_client: AiohttpClient
-) -> None:
+async def test_health_tells_what_runs(app: web.Application, aiohttp_client: AiohttpClient) -> None:
     """The jobs component names the jobs that run."""
     job = ScriptedJob()
     use_jobs(app, job, ScriptedJob(name="itemMigrationJob"))
@@ -57,9 +55,7 @@ async def test_a_bank_that_comes_back_is_up_again(
 ) -> None:
     """Each probe looks anew."""
     bank = tmp_path / "bank"
-    client = await aiohttp_client(
-        create_app(evolve(settings, bank=BankSettings(url=str(bank))))
-    )
+    client = await aiohttp_client(create_app(evolve(settings, bank=BankSettings(url=str(bank)))))
     assert (await get(client, "/health"))["components"]["itemBank"]["status"] == "DOWN"
     shutil.copytree(sample_bank, bank)
     assert (await get(client, "/health"))["components"]["itemBank"] == UP

@@ -13,10 +13,10 @@ from tests.support.git_bank import DATE, commit_item, make_repository, pack
 from tests.support.service import Client, ended, get, json_of
 
 
-@pytest.fixture
-def bank_dir(tmp_path: Path) -> Path:
-    """A bank that a test may change: three items, made by different people in different ways."""
-    bank = tmp_path / "bank"
+@pytest.fixture(scope="module")
+def three_items(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bank of three items, made by different people in different ways; to be copied."""
+    bank = tmp_path_factory.mktemp("three") / "bank"
     bank.mkdir()
     first = make_repository(bank / "11.git")
     commit_item(first, None, "Create the project")
@@ -28,6 +28,12 @@ def bank_dir(tmp_path: Path) -> Path:
     third = make_repository(bank / "13.git", branch="master")
     commit_item(third, document(13, "<math><mo>+</mo></math>", item_type="wer"))
     return bank
+
+
+@pytest.fixture
+def bank_dir(three_items: Path, tmp_path: Path) -> Path:
+    """A bank that a test may change."""
+    return shutil.copytree(three_items, tmp_path / "bank")
 
 
 def document(
@@ -170,7 +176,9 @@ async def test_an_item_is_shown_whole(client: Client, bank_dir: Path) -> None:
     git = item["git"]
     assert (git["path"], git["branch"]) == (str(bank_dir / "12"), "master")
     assert git["revision"] == item["currentCommitHash"] == item["log"][-1]["commitHash"]
-    assert [(one["author"], one["jobExecutionId"]) for one in item["log"]] == [("Ada Okafor", 1)] * 2
+    assert [(one["author"], one["jobExecutionId"]) for one in item["log"]] == [
+        ("Ada Okafor", 1)
+    ] * 2
     assert item["log"][1]["committedAt"] == "2024-05-07T07:08:09.000Z"
     assert {"section": "Prompt / Stem", "content": "grey seal"} in item["keywords"]
     assert (await get(client, "/items/11"))["log"][-1]["author"] == "Carmen Núñez"
@@ -219,8 +227,27 @@ async def test_items_are_found(
     [
         *('"', '"" ""', "'", "*", "whale*", "^whale", "-whale", "+", "(", ")", "whale)", "{a b}"),
         *("AND", "OR", "NOT", "whale AND", "NOT whale", "NEAR(a b", "NEAR(whale seal, 2)"),
-        *("content:whale", "nothing:whale", "content : (a", "a;DROP TABLE item", "%", "\\", "<", "<>"),
-        *("<mo>", "'<' OR 1", "😀", "\u0301", "\ufffd", "\u200b", "a" * 2000, '"' * 2000, "a " * 999),
+        *(
+            "content:whale",
+            "nothing:whale",
+            "content : (a",
+            "a;DROP TABLE item",
+            "%",
+            "\\",
+            "<",
+            "<>",
+        ),
+        *(
+            "<mo>",
+            "'<' OR 1",
+            "😀",
+            "\u0301",
+            "\ufffd",
+            "\u200b",
+            "a" * 2000,
+            '"' * 2000,
+            "a " * 999,
+        ),
     ],
 )
 async def test_no_search_text_is_syntax(client: Client, q: str) -> None:

@@ -162,6 +162,14 @@ async def test_a_folder_put_in_the_place_of_the_bank_makes_the_scan_incomplete(
     assert not scan.complete
 
 
+async def test_a_folder_that_cannot_tell_says_so(folder: FolderKind, bank: FolderBank) -> None:
+    """An error of the file system's is not taken for the item's absence, nor let through bare."""
+    folder.item("7")
+    assert await bank.head("8") is None
+    with pytest.raises(BankUnavailableError, match="File name too long"):
+        await bank.head("8" * 300)
+
+
 async def test_a_file_is_no_bank(tmp_path: Path) -> None:
     """The check names what is wrong with what."""
     path = tmp_path / "file"

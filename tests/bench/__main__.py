@@ -31,7 +31,7 @@ def main() -> None:
             items=items,
             abandons=20 if arguments.quick else 30,
             starts=30 if arguments.quick else 100,
-            repetitions=2 if arguments.quick else 5,
+            repetitions=2 if arguments.quick else 3,
             place=place,
             say=_say,
         )

@@ -11,8 +11,10 @@ from ingest.model.job import RUNNING
 from tests.bench.processes import Place, Server, floor, script, service
 from tests.bench.report import Measured
 
-_PROBE_EVERY_S: Final = 0.005
-_LATEST_ABANDON_S: Final = 1.5
+#: Wider than a probe takes under load, or they would queue up behind each other.
+_PROBE_EVERY_S: Final = 0.025
+_PROBE_S: Final = 5.0
+_LATEST_ABANDON_S: Final = 1.0
 _GOLDEN: Final = 0.618034
 
 
@@ -131,14 +133,13 @@ def health(plan: Plan) -> Iterable[Measured]:
     idle: list[float] = []
     with service(plan.place) as ours:
         for number in range(plan.repetitions):
-            idle += _probed(ours, time.monotonic() + 1.0, lambda: False)
+            idle += _probed(ours, lambda: False)
             execution_id = ours.ask("POST", "/sync")[0]["jobExecutionId"]
             busy += _probed(
                 ours,
-                time.monotonic() + 60.0,
                 lambda: ours.stored_status(execution_id) not in RUNNING,  # noqa: B023
             )
-            ours.ended(execution_id)
+            ours.ask("PUT", "/abandon/1")
             ours.empty()
             plan.say(f"health under load {number + 1} of {plan.repetitions}")
     yield Measured(
@@ -152,15 +153,16 @@ def health(plan: Plan) -> Iterable[Measured]:
     )
 
 
-def _probed(server: Server, until: float, ended: Callable[[], bool]) -> list[float]:
-    """Probe at an even pace; return the milliseconds of each.
+def _probed(server: Server, ended: Callable[[], bool]) -> list[float]:
+    """Probe at an even pace for a while, or until it has ended; return the milliseconds of each.
 
     A probe that had to wait for the one before counts from when it was due: else a stall, however
     long, would be one slow probe only.
     """
     took: list[float] = []
     due = time.perf_counter()
-    while time.monotonic() < until:
+    until = due + _PROBE_S
+    while time.perf_counter() < until:
         ahead_s = due - time.perf_counter()
         waited_s = max(0.0, -ahead_s)
         if ahead_s > 0:
@@ -168,7 +170,7 @@ def _probed(server: Server, until: float, ended: Callable[[], bool]) -> list[flo
             waited_s = 0.0
         took.append((server.ask("GET", "/health/live")[1] + waited_s) * 1000)
         due += _PROBE_EVERY_S
-        if len(took) % 20 == 0 and ended():
+        if len(took) % 10 == 0 and ended():
             break
     return took
 

@@ -7,20 +7,13 @@ from pathlib import Path
 import pytest
 
 from ingest.storage.database import Database
-from tests.support.databases import make_template
-
-
-@pytest.fixture(scope="session")
-def database_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The file to copy."""
-    return make_template(tmp_path_factory.mktemp("template") / "ingest.db")
 
 
 @pytest.fixture
-async def database(database_template: Path, tmp_path: Path) -> AsyncIterator[Database]:
-    """A new database."""
+async def database(empty_database: Path, tmp_path: Path) -> AsyncIterator[Database]:
+    """A new database, which does not wait long for somebody else's lock."""
     path = tmp_path / "ingest.db"
-    shutil.copy(database_template, path)
+    shutil.copyfile(empty_database, path)
     made = Database(path, busy_timeout_s=0.05)
     yield made
     await made.close()

@@ -19,7 +19,8 @@ from ingest.model.job import (
 )
 from ingest.storage.database import Database
 from ingest.storage.execution_queries import ExecutionQueries
-from ingest.storage.executions import ExecutionStore, Started, utc_now
+from ingest.storage.executions import ExecutionStore, Started
+from ingest.storage.transitions import utc_now
 from tests.support.databases import rows, started
 
 ASK = Ask("Ada", "the weekly run")

@@ -11,7 +11,8 @@ from ingest.errors import DatabaseUnavailableError, FencedError
 from ingest.model.job import Counts, JobStatus
 from ingest.storage.database import Database
 from ingest.storage.execution_queries import ExecutionQueries
-from ingest.storage.executions import ExecutionStore, utc_now
+from ingest.storage.executions import ExecutionStore
+from ingest.storage.transitions import utc_now
 from ingest.storage.writer import ExecutionWriter
 from tests.support.databases import row_count, rows, started
 

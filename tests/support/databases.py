@@ -1,8 +1,6 @@
-"""Databases with the schema in them, and rows to put there."""
+"""What tests look for in a database, and put there."""
 
-import asyncio
 from datetime import UTC, datetime
-from pathlib import Path
 
 from sqlalchemy import text
 
@@ -11,24 +9,9 @@ from ingest.model.item import Attachment, Commit, Ingested, ItemRow, Keyword
 from ingest.model.job import Ask, JobInstance
 from ingest.storage.database import AnyRow, Database
 from ingest.storage.executions import ExecutionStore
-from ingest.storage.schema import upgrade
 from ingest.storage.writer import ExecutionWriter
 
 A_DAY = datetime(2020, 1, 1, 12, 30, tzinfo=UTC)
-
-
-def make_template(path: Path) -> Path:
-    """Make an empty database, to be copied: cheaper than one migration a test."""
-
-    async def make() -> None:
-        database = Database(path)
-        try:
-            await upgrade(database)
-        finally:
-            await database.close()
-
-    asyncio.run(make())
-    return path
 
 
 async def rows(database: Database, sql: str) -> list[AnyRow]:

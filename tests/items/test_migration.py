@@ -1,0 +1,213 @@
+"""The migration job, between a real bank and a real database."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from ingest.jobs.engine import Abandoned
+from ingest.model.item import DERIVATION_VERSION
+from ingest.model.job import Counts, EventName, JobStatus
+from ingest.storage.database import AnyRow, Database
+from ingest.storage.execution_queries import ExecutionQueries
+from tests.support.bank_calls import threads_at_work
+from tests.support.databases import change, row_count, rows
+from tests.support.documents import item_content
+from tests.support.job_bench import ASK, JobBench, Links
+from tests.support.repositories import FolderKind
+
+DEADLINE_S = 20
+
+OUTDATE = "UPDATE item SET derivation_version = 0"
+
+
+async def dump(database: Database) -> list[Sequence[AnyRow]]:
+    """Return everything that is stored of items, but for the log."""
+    return [
+        await rows(database, "SELECT * FROM item ORDER BY id"),
+        await rows(database, "SELECT * FROM item_git ORDER BY item_key"),
+        await rows(
+            database, "SELECT item_key, section, content FROM item_keyword ORDER BY 1, 2, 3"
+        ),
+        await rows(
+            database,
+            "SELECT item_key, file_type, file_name, uploaded_at"
+            " FROM item_attachment ORDER BY 1, 2, 3",
+        ),
+    ]
+
+
+@pytest.fixture
+async def synchronized(links: Links, bench: JobBench) -> JobBench:
+    """A bank of 40 items, all of them stored."""
+    links.put(40)
+    await bench.synchronize()
+    bench.bank.asked.clear()
+    return bench
+
+
+async def test_rows_of_today_are_left_alone(synchronized: JobBench) -> None:
+    """Where nothing would change nothing is written, and the bank is only listed."""
+    before = await dump(synchronized.database)
+    log = await row_count(synchronized.database, "item_log")
+    execution = await synchronized.migrate()
+    assert execution.status is JobStatus.COMPLETED
+    assert execution.exit_message == "Total item bank ids: 40, number of errors encountered: 0"
+    assert execution.counts == Counts(unchanged=40)
+    assert (execution.progress.processed, execution.progress.total) == (40, 40)
+    assert synchronized.bank.asked == []
+    assert await dump(synchronized.database) == before
+    assert await row_count(synchronized.database, "item_log") == log
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        f"{OUTDATE} WHERE id % 4 = 1",
+        "UPDATE item SET subject = 'spoilt' WHERE id % 4 = 1",
+        "UPDATE item SET form_count = 99, classification = '' WHERE id % 4 = 1",
+        "DELETE FROM item_keyword WHERE item_key IN (SELECT key FROM item WHERE id % 4 = 1)",
+        "INSERT INTO item_attachment SELECT NULL, key, 'asl', '!', NULL FROM item WHERE id % 4 = 1",
+    ],
+)
+async def test_a_row_that_is_not_as_it_would_be_today_is_repaired(
+    synchronized: JobBench, damage: str
+) -> None:
+    """Derived by older rules, or damaged in any table: a row is derived anew from its document."""
+    before = await dump(synchronized.database)
+    await change(synchronized.database, damage)
+    assert await dump(synchronized.database) != before
+
+    execution = await synchronized.migrate()
+    assert execution.counts == Counts(updated=10, unchanged=30)
+    assert await dump(synchronized.database) == before
+    assert synchronized.bank.asked == []
+    logged = f"SELECT 1 FROM item_log WHERE job_execution_id = {execution.id}"  # noqa: S608
+    assert len(await rows(synchronized.database, logged)) == 10
+
+
+async def test_what_the_bank_has_newer_is_read(
+    folder: FolderKind, bench: JobBench, database: Database
+) -> None:
+    """Changed items and new ones come from the bank; those absent from it stay, and are derived."""
+    for key in ("7", "8", "9"):
+        folder.item(key).commit(item_content(key))
+    await bench.synchronize()
+    bench.bank.asked.clear()
+    folder.remove("8")
+    folder.remove("9")
+    folder.item("9").commit(item_content("9", **{"core.metadata.subject": "Math"}))
+    folder.item("10").commit(item_content("10"))
+    await change(database, OUTDATE)
+
+    execution = await bench.migrate()
+    assert execution.exit_message == "Total item bank ids: 3, number of errors encountered: 0"
+    assert execution.counts == Counts(read=2, created=1, updated=3)
+    assert (execution.progress.processed, execution.progress.total) == (4, 4)
+    assert bench.bank.asked == ["9", "10"]
+    found = await rows(database, "SELECT id, subject, derivation_version FROM item ORDER BY id")
+    assert [tuple(row) for row in found] == [
+        (7, "ELA", DERIVATION_VERSION),
+        (8, "ELA", DERIVATION_VERSION),
+        (9, "Math", DERIVATION_VERSION),
+        (10, "ELA", DERIVATION_VERSION),
+    ]
+
+
+async def test_bad_items_are_errors_and_keep_their_rows(
+    folder: FolderKind, bench: JobBench, database: Database
+) -> None:
+    """In the bank or in the database: each is counted, and the progress comes to its end."""
+    for key in ("7", "8"):
+        folder.item(key).commit(item_content(key))
+    folder.item("6")
+    await bench.synchronize()
+    folder.item("9").commit(b"no JSON")
+    (folder.root / "10").mkdir()
+    await change(database, "UPDATE item SET item_json = 'damaged' WHERE id = 8")
+
+    execution = await bench.migrate()
+    assert execution.status is JobStatus.COMPLETED
+    assert execution.exit_message == "Total item bank ids: 5, number of errors encountered: 3"
+    assert execution.counts == Counts(read=1, unchanged=1, failed=3)
+    assert (execution.progress.processed, execution.progress.total) == (5, 5)
+    found = await rows(database, "SELECT bank_key, kind FROM ingest_problem ORDER BY bank_key")
+    assert [tuple(row) for row in found] == [
+        ("10", "NOT_A_REPOSITORY"),
+        ("8", "NOT_JSON"),
+        ("9", "NOT_JSON"),
+    ]
+    assert await row_count(database, "item") == 2
+
+
+async def test_without_the_bank_no_row_is_touched(
+    synchronized: JobBench, folder: FolderKind
+) -> None:
+    """A migration that cannot list the bank fails before it begins."""
+    await change(synchronized.database, OUTDATE)
+    before = await dump(synchronized.database)
+    folder.go_away()
+    execution = await synchronized.migrate()
+    assert execution.status is JobStatus.FAILED
+    assert execution.exit_message.startswith(f"The item bank {folder.root} cannot be read")
+    assert execution.counts == Counts()
+    assert await dump(synchronized.database) == before
+
+
+async def test_from_what_is_stored_the_bank_is_not_asked(
+    synchronized: JobBench, folder: FolderKind
+) -> None:
+    """Asked to go by the stored documents it needs no bank."""
+    before = await dump(synchronized.database)
+    await change(synchronized.database, OUTDATE)
+    folder.go_away()
+    execution = await synchronized.migrate(from_stored=True)
+    assert execution.status is JobStatus.COMPLETED
+    assert execution.exit_message == "Total item bank ids: 0, number of errors encountered: 0"
+    assert execution.counts == Counts(updated=40)
+    assert await dump(synchronized.database) == before
+
+
+async def test_one_that_was_stopped_is_resumed(links: Links, bench: JobBench) -> None:
+    """After a shutdown the next one goes on behind the last page, and the two do each item once."""
+    links.put(450)
+    await bench.synchronize()
+    await change(bench.database, OUTDATE)
+    bench.bank.halt_at_reading = 3  # the last page's
+    running = await bench.begin_migration()
+    async with asyncio.timeout(DEADLINE_S):
+        await bench.bank.halted.wait()
+        assert await bench.engine.drain(grace_s=DEADLINE_S, by="a test")
+    stopped = await running.recorder
+    assert (stopped.status, stopped.counts) == (JobStatus.STOPPED, Counts(updated=400))
+    assert threads_at_work() == []
+
+    after_restart = JobBench(bench.bank, bench.database)
+    resumed = await after_restart.migrate()
+    assert (resumed.status, resumed.counts) == (JobStatus.COMPLETED, Counts(updated=50))
+    assert (resumed.progress.processed, resumed.progress.total) == (450, 450)
+    history = await ExecutionQueries(bench.database).history(resumed.id)
+    assert EventName.CHECKPOINT_RESUMED in {event.event for event in history}
+    assert (await after_restart.migrate()).counts == Counts(unchanged=450)
+
+
+async def test_one_that_was_abandoned_begins_anew(links: Links, bench: JobBench) -> None:
+    """What was given up on request is not resumed; what it wrote stands, and its counts tell it."""
+    links.put(450)
+    await bench.synchronize()
+    await change(bench.database, OUTDATE)
+    bench.bank.halt_at_reading = 2
+    running = await bench.begin_migration()
+    async with asyncio.timeout(DEADLINE_S):
+        await bench.bank.halted.wait()
+        result = await bench.engine.abandon(running.instance, ASK, wait_s=DEADLINE_S)
+    assert isinstance(result, Abandoned)
+    assert result.execution.counts == Counts(updated=200)
+    assert "200 of 450 items processed" in result.execution.exit_message
+    done = f"SELECT 1 FROM item WHERE derivation_version = {DERIVATION_VERSION}"  # noqa: S608
+    assert len(await rows(bench.database, done)) == 200
+
+    anew = await bench.migrate()
+    assert anew.counts == Counts(updated=250, unchanged=200)
+    history = await ExecutionQueries(bench.database).history(anew.id)
+    assert EventName.CHECKPOINT_RESUMED not in {event.event for event in history}
