@@ -71,7 +71,10 @@ class Directory:
             with os.scandir(self.root) as found:
                 for entry in found:
                     match = _ENTRY.fullmatch(entry.name)
-                    if match is not None and self._wants(entry.name, match[1]) and entry.is_dir():
+                    if match is None or not self._wants(entry.name, match[1]):
+                        continue
+                    # A link that leads nowhere now may lead to a folder that is not mounted.
+                    if entry.is_dir() or entry.is_symlink():
                         names.setdefault(match[1], []).append(entry.name)
         except OSError as error:
             raise BankUnavailableError(
@@ -90,7 +93,8 @@ class Directory:
         if not _is_key(key) or not self._wants(key, key):
             return None
         try:
-            names = [name for name in (key, f"{key}.git") if (self.root / name).is_dir()]
+            paths = (self.root / key, self.root / f"{key}.git")
+            names = [path.name for path in paths if path.is_dir() or path.is_symlink()]
         except OSError as error:  # is_dir() is silent about what is not there, and only that
             raise BankUnavailableError(
                 f"The item bank {self.root} cannot tell whether it has {key}: {error.strerror}"
@@ -136,7 +140,7 @@ class Directory:
             BankUnavailableError: It is the whole bank that has gone.
         """
         self.identity()
-        if not path.exists():
+        if not os.path.lexists(path):
             return None
         if (path / "HEAD").exists() or (path / ".git").exists():
             return Problem(

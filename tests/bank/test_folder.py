@@ -178,3 +178,11 @@ async def test_a_file_is_no_bank(tmp_path: Path) -> None:
     with pytest.raises(BankUnavailableError, match=r"file cannot be read: Not a directory"):
         await bank.check()
     await bank.aclose()
+
+
+async def test_a_link_that_leads_nowhere_is_not_absence(
+    folder: FolderKind, bank: FolderBank
+) -> None:
+    """A link to a folder that is not mounted now is a problem, and no reason to delete the item."""
+    (folder.root / "7.git").symlink_to(folder.root / "not-mounted")
+    assert await problem_of(bank, "7") is ProblemKind.NOT_A_REPOSITORY
