@@ -2,12 +2,14 @@
 
 import asyncio
 import shutil
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 import structlog
 from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
 from pytest_aiohttp import AiohttpClient
 
 from ingest.app import create_app
@@ -59,13 +61,31 @@ def bank_dir(sample_bank: Path) -> Path:
 @pytest.fixture
 def settings(tmp_path: Path, empty_database: Path, bank_dir: Path) -> Settings:
     """Settings of a service with a database of its own."""
-    path = tmp_path / "ingest.db"
+    return settings_in(tmp_path, empty_database, bank_dir)
+
+
+def settings_in(directory: Path, empty_database: Path, bank: Path) -> Settings:
+    """Put a database into *directory*; return settings that name it."""
+    path = directory / "ingest.db"
     shutil.copyfile(empty_database, path)
     return Settings(
         server=ServerSettings(port=0, abandon_grace_s=10.0, shutdown_grace_s=10.0),
         database=DatabaseSettings(url=str(path), busy_timeout_s=0.2),
-        bank=BankSettings(url=str(bank_dir)),
+        bank=BankSettings(url=str(bank)),
     )
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def standing(
+    tmp_path_factory: pytest.TempPathFactory, empty_database: Path, sample_bank: Path
+) -> AsyncIterator[Client]:
+    """A client of a service for all tests that only ask and are only refused: nothing ever runs.
+
+    Its event loop is the session's; mark such tests ``asyncio(loop_scope="session")``.
+    """
+    settings = settings_in(tmp_path_factory.mktemp("standing"), empty_database, sample_bank)
+    async with TestClient(TestServer(create_app(settings))) as client:
+        yield client
 
 
 @pytest.fixture

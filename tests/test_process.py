@@ -125,9 +125,9 @@ async def test_a_signal_stops_the_jobs_and_ends_the_service(
         await synchronizing(client)
         service.process.send_signal(number)
         assert await service.ended() == 0
-        assert [line["signal"] for line in service.lines if line["event"] == "service stopping"] == [
-            number.name
-        ]
+        assert [
+            line["signal"] for line in service.lines if line["event"] == "service stopping"
+        ] == [number.name]
     assert statuses(settings) == ["STOPPED"]
 
 

@@ -71,10 +71,12 @@ async def jobs(app: web.Application, job: ScriptedJob, aiohttp_client: AiohttpCl
 
 
 async def told(response: ClientResponse) -> tuple[int, str, bytes]:
+    """Return all that an answer says: status, content type, body."""
     return response.status, response.headers["Content-Type"], await response.read()
 
 
 async def start(client: Client, job: ScriptedJob) -> None:
+    """Start the job over HTTP, and wait until it works."""
     assert (await client.post("/sync")).status == 200
     async with asyncio.timeout(DEADLINE_S):
         await job.started.wait()
@@ -137,11 +139,12 @@ async def test_an_abandon_answers_only_after_the_wind_down(jobs: Client, job: Sc
 
 
 @pytest.mark.parametrize(("path", "body"), [("/abandon/1", NOTHING), ("/abandon/2", NO_MIGRATION)])
+@pytest.mark.asyncio(loop_scope="session")
 async def test_abandoning_before_the_first_run_is_safe(
-    client: Client, path: str, body: bytes
+    standing: Client, path: str, body: bytes
 ) -> None:
     """With nothing running an abandon answers 200 NO JOB EXECUTIONS, also in a new database."""
-    response = await client.put(path)
+    response = await standing.put(path)
     assert await told(response) == (200, JSON, body)
     assert {"Preference-Applied", "Retry-After", "Location"}.isdisjoint(response.headers)
 
@@ -205,14 +208,13 @@ async def test_an_end_that_cannot_be_recorded_is_no_lasting_conflict(
         other.execute("BEGIN IMMEDIATE")
         response = await jobs.put("/abandon/1", headers={"Prefer": "wait=1"})
         status, content_type, body = await told(response)
+        assert (status, content_type) == (503, JSON)
         document = orjson.loads(body)
-        assert (status, content_type, document.pop("message")) == (
-            503,
-            JSON,
+        assert document.pop("message") == (
             "Job Execution 1 for Job itemSynchronizationJob has stopped working, but its end could "
             f"not be recorded within 1 seconds (The database {settings.database.path} cannot be "
             "used: database is locked); the service keeps trying, and calling again goes on "
-            "waiting",
+            "waiting"
         )
         assert list(document) == ["jobExecutionId", "jobInstanceId", "name", "status"]
         assert document["status"] == "STOPPING"
@@ -226,10 +228,13 @@ async def test_an_end_that_cannot_be_recorded_is_no_lasting_conflict(
 
 
 @pytest.mark.parametrize("instance_id", [0, -1, 99, 3, 2**63 - 1, -(2**63)])
-async def test_an_instance_that_is_not_there_is_not_found(client: Client, instance_id: int) -> None:
+@pytest.mark.asyncio(loop_scope="session")
+async def test_an_instance_that_is_not_there_is_not_found(
+    standing: Client, instance_id: int
+) -> None:
     """Any 64-bit integer that no instance has is a 404 in the client's words."""
     body = f"Could not find job instance for instance id {instance_id}".encode()
-    assert await told(await client.put(f"/abandon/{instance_id}")) == (404, TEXT, body)
+    assert await told(await standing.put(f"/abandon/{instance_id}")) == (404, TEXT, body)
 
 
 @pytest.mark.parametrize(
@@ -243,7 +248,7 @@ async def test_an_instance_that_is_not_there_is_not_found(client: Client, instan
         ("1_0", "'1_0'"),
         ("+1", "'+1'"),
         ("%2B1", "'+1'"),
-        ("%D9%A1", "'١'"),
+        ("%D9%A1", "'\u0661'"),
         ("%00", r"'\x00'"),
         ("1%0A", r"'1\n'"),
         ("%201", "' 1'"),
@@ -254,12 +259,13 @@ async def test_an_instance_that_is_not_there_is_not_found(client: Client, instan
         ("9" * 5000, f"'{'9' * 60}…'"),
     ],
 )
+@pytest.mark.asyncio(loop_scope="session")
 async def test_what_is_no_integer_is_a_bad_request(
-    client: Client, segment: str, named: str | None
+    standing: Client, segment: str, named: str | None
 ) -> None:
     """What is not an integer of 64 bits is a 400 whose text names the value."""
     status, content_type, body = await told(
-        await client.put(URL(f"/abandon/{segment}", encoded=True))
+        await standing.put(URL(f"/abandon/{segment}", encoded=True))
     )
     assert (status, content_type) == (400, TEXT)
     expected = f"Job instance id must be an integer from {-(2**63)} to {2**63 - 1}, not "
@@ -269,10 +275,11 @@ async def test_what_is_no_integer_is_a_bad_request(
 
 
 @pytest.mark.parametrize("path", ["/abandon", "/abandon/", "/abandon/1/", "/abandon/1/2"])
-async def test_a_path_that_is_not_there_is_not_found(client: Client, path: str) -> None:
+@pytest.mark.asyncio(loop_scope="session")
+async def test_a_path_that_is_not_there_is_not_found(standing: Client, path: str) -> None:
     """An abandon without an instance id, or with more behind it, is a 404."""
     body = f"There is nothing at {path!r}".encode()
-    assert await told(await client.put(path)) == (404, TEXT, body)
+    assert await told(await standing.put(path)) == (404, TEXT, body)
 
 
 @pytest.mark.parametrize(
@@ -286,15 +293,16 @@ async def test_a_path_that_is_not_there_is_not_found(client: Client, path: str) 
         ("HEAD", "/executions/1/events", "GET"),
     ],
 )
+@pytest.mark.asyncio(loop_scope="session")
 async def test_another_verb_is_told_which_are_allowed(
-    client: Client, method: str, path: str, allowed: str
+    standing: Client, method: str, path: str, allowed: str
 ) -> None:
     """A verb that a path does not know is a 405 with Allow, and starts or stops nothing."""
-    response = await client.request(method, path)
+    response = await standing.request(method, path)
     assert (response.status, response.headers["Allow"]) == (405, allowed)
     text = f"{method} is not allowed for {path!r}; allowed: {allowed}"
     assert await response.text() == ("" if method == "HEAD" else text)
-    assert (await get(client, "/executions"))["executions"] == []
+    assert (await get(standing, "/executions"))["executions"] == []
 
 
 async def test_only_the_execution_that_is_named_is_abandoned(
@@ -309,18 +317,20 @@ async def test_only_the_execution_that_is_named_is_abandoned(
     assert await told(await jobs.put("/abandon/1?execution=1")) == (200, JSON, ABANDONED)
 
 
-async def test_an_execution_that_is_named_must_run(client: Client) -> None:
+@pytest.mark.asyncio(loop_scope="session")
+async def test_an_execution_that_is_named_must_run(standing: Client) -> None:
     """?execution= with nothing running is a 412 that says so."""
     text = (
         b"Job execution 14 of job instance 1 is not running: none is running. Nothing was stopped"
     )
-    assert await told(await client.put("/abandon/1?execution=14")) == (412, TEXT, text)
+    assert await told(await standing.put("/abandon/1?execution=14")) == (412, TEXT, text)
 
 
 @pytest.mark.parametrize("value", ["", "x", "1.0", str(2**63)])
-async def test_an_execution_must_be_an_integer(client: Client, value: str) -> None:
+@pytest.mark.asyncio(loop_scope="session")
+async def test_an_execution_must_be_an_integer(standing: Client, value: str) -> None:
     """?execution= that is no integer is a 400 naming it."""
-    response = await client.put(f"/abandon/1?execution={value}")
+    response = await standing.put(f"/abandon/1?execution={value}")
     assert response.status == 400
     assert (await response.text()).endswith(f"not {value!r}")
 
@@ -354,9 +364,10 @@ async def test_a_preferred_wait_is_never_longer_than_the_grace(
     "value",
     ["wait", "wait=", "wait=x", "wait=-1", "wait=1.5", "wait=1e3", "wait=9999999999", "waiter=1"],
 )
-async def test_an_invalid_preference_is_ignored(client: Client, value: str) -> None:
+@pytest.mark.asyncio(loop_scope="session")
+async def test_an_invalid_preference_is_ignored(standing: Client, value: str) -> None:
     """A Prefer that cannot be understood changes nothing, and is not said to be applied."""
-    response = await client.put("/abandon/1", headers={"Prefer": value})
+    response = await standing.put("/abandon/1", headers={"Prefer": value})
     assert await told(response) == (200, JSON, NOTHING)
     assert "Preference-Applied" not in response.headers
 
@@ -364,9 +375,10 @@ async def test_an_invalid_preference_is_ignored(client: Client, value: str) -> N
 @pytest.mark.parametrize(
     "accept", [None, "*/*", "text/plain", "text/*, */*;q=0.1", "application/xml"]
 )
-async def test_errors_are_text_by_default(client: Client, accept: str | None) -> None:
+@pytest.mark.asyncio(loop_scope="session")
+async def test_errors_are_text_by_default(standing: Client, accept: str | None) -> None:
     """A client that does not name JSON gets the text of the client's document."""
-    response = await client.put(
+    response = await standing.put(
         "/abandon/99",
         headers={} if accept is None else {"Accept": accept},
         skip_auto_headers=["Accept"],
@@ -415,11 +427,12 @@ async def test_errors_are_text_by_default(client: Client, accept: str | None) ->
         ),
     ],
 )
+@pytest.mark.asyncio(loop_scope="session")
 async def test_a_client_that_names_json_gets_a_problem_document(
-    client: Client, accept: str, path: str, document: dict[str, Any]
+    standing: Client, accept: str, path: str, document: dict[str, Any]
 ) -> None:
     """The same status, with the text as detail and the ids as members (RFC 9457)."""
-    response = await client.put(path, headers={"Accept": accept})
+    response = await standing.put(path, headers={"Accept": accept})
     expected = (document["status"], PROBLEM, orjson.dumps(document))
     assert await told(response) == expected
 
@@ -453,12 +466,13 @@ async def test_the_reasons_are_kept_with_who_asked_and_when(jobs: Client, job: S
 
 
 @pytest.mark.parametrize("path", ["/abandon/1", "/sync", "/migrate"])
-async def test_a_reason_without_end_is_refused(client: Client, path: str) -> None:
+@pytest.mark.asyncio(loop_scope="session")
+async def test_a_reason_without_end_is_refused(standing: Client, path: str) -> None:
     """A reason longer than what is kept is a 400, and nothing starts or stops."""
     method = "PUT" if path.startswith("/abandon") else "POST"
-    response = await client.request(method, path, params={"reason": "x" * 1001})
+    response = await standing.request(method, path, params={"reason": "x" * 1001})
     assert response.status == 400
-    assert (await get(client, "/executions"))["executions"] == []
+    assert (await get(standing, "/executions"))["executions"] == []
 
 
 @pytest.mark.parametrize(
@@ -470,10 +484,11 @@ async def test_a_reason_without_end_is_refused(client: Client, path: str) -> Non
         "/sync?source=bank",
     ],
 )
-async def test_a_start_with_a_bad_parameter_starts_nothing(client: Client, path: str) -> None:
+@pytest.mark.asyncio(loop_scope="session")
+async def test_a_start_with_a_bad_parameter_starts_nothing(standing: Client, path: str) -> None:
     """A start that is asked for wrongly is a 400, and no execution."""
-    assert (await client.post(path)).status == 400
-    assert (await get(client, "/executions"))["executions"] == []
+    assert (await standing.post(path)).status == 400
+    assert (await get(standing, "/executions"))["executions"] == []
 
 
 async def test_a_service_that_shuts_down_starts_nothing(jobs: Client, app: web.Application) -> None:

@@ -13,6 +13,7 @@ from tests.support.service import Client, get
 
 
 def leaves(kind: type[errors.IngestError]) -> Iterator[type[errors.IngestError]]:
+    """Yield the errors of the service that are raised: those that no other one derives from."""
     children = [one for one in kind.__subclasses__() if one.__module__.startswith("ingest.")]
     if not children:
         yield kind
@@ -51,32 +52,35 @@ PATHS = sorted(
 
 
 @pytest.mark.parametrize(("method", "path"), PATHS)
+@pytest.mark.asyncio(loop_scope="session")
 async def test_an_unknown_query_parameter_is_refused(
-    client: Client, method: str, path: str
+    standing: Client, method: str, path: str
 ) -> None:
     """A parameter that means nothing is a 400 naming it, before anything is done."""
-    response = await client.request(method, f"{path}?resaon=x")
+    response = await standing.request(method, f"{path}?resaon=x")
     assert response.status == 400
     assert (await response.text()).startswith("Unknown query parameter 'resaon'; there are ")
-    assert (await get(client, "/executions"))["executions"] == []
+    assert (await get(standing, "/executions"))["executions"] == []
 
 
 @pytest.mark.parametrize(
     ("path", "name"),
     [("/executions", "before"), ("/items", "after"), ("/items", "limit"), ("/items", "q")],
 )
-async def test_a_parameter_given_twice_is_refused(client: Client, path: str, name: str) -> None:
+@pytest.mark.asyncio(loop_scope="session")
+async def test_a_parameter_given_twice_is_refused(standing: Client, path: str, name: str) -> None:
     """Of two values none is silently taken."""
-    response = await client.get(f"{path}?{name}=1&{name}=2")
+    response = await standing.get(f"{path}?{name}=1&{name}=2")
     assert response.status == 400
     assert await response.text() == f"Query parameter {name} is given more than once"
 
 
 @pytest.mark.parametrize("path", ["/executions", "/items", "/problems"])
 @pytest.mark.parametrize("value", ["0", "-1", "1001", "x", "", "1.0", "9" * 30, "%D9%A1"])
-async def test_a_bad_limit_is_refused(client: Client, path: str, value: str) -> None:
+@pytest.mark.asyncio(loop_scope="session")
+async def test_a_bad_limit_is_refused(standing: Client, path: str, value: str) -> None:
     """A limit that is no number from 1 to 1000 is a 400 naming it."""
-    response = await client.get(URL(f"{path}?limit={value}", encoded=True))
+    response = await standing.get(URL(f"{path}?limit={value}", encoded=True))
     assert response.status == 400
     text = await response.text()
     shown = URL(f"?v={value}", encoded=True).query["v"]
@@ -104,9 +108,10 @@ async def test_a_bad_limit_is_refused(client: Client, path: str, value: str) -> 
         f"/items/{2**63}",
     ],
 )
-async def test_bad_values_are_refused_in_words(client: Client, query: str) -> None:
+@pytest.mark.asyncio(loop_scope="session")
+async def test_bad_values_are_refused_in_words(standing: Client, query: str) -> None:
     """A value that cannot be is a 400 whose reason a person can act on."""
-    response = await client.get(URL(query, encoded=True))
+    response = await standing.get(URL(query, encoded=True))
     assert response.status == 400
     text = await response.text()
     assert " must be " in text or " there are " in text
@@ -115,9 +120,10 @@ async def test_bad_values_are_refused_in_words(client: Client, query: str) -> No
 @pytest.mark.parametrize(
     "path", ["/executions/1", "/executions/0", "/executions/-5", "/executions/9/history"]
 )
-async def test_an_execution_that_is_not_there_is_not_found(client: Client, path: str) -> None:
+@pytest.mark.asyncio(loop_scope="session")
+async def test_an_execution_that_is_not_there_is_not_found(standing: Client, path: str) -> None:
     """An execution id that nothing has is a 404, with the id as a member."""
-    response = await client.get(path, headers={"Accept": "application/json"})
+    response = await standing.get(path, headers={"Accept": "application/json"})
     document = orjson.loads(await response.read())
     execution_id = int(path.split("/")[2])
     assert (response.status, document["jobExecutionId"]) == (404, execution_id)
@@ -144,17 +150,19 @@ async def test_an_execution_that_is_not_there_is_not_found(client: Client, path:
         "/items?after=-1",
     ],
 )
-async def test_odd_bytes_never_break_the_service(client: Client, path: str) -> None:
+@pytest.mark.asyncio(loop_scope="session")
+async def test_odd_bytes_never_break_the_service(standing: Client, path: str) -> None:
     """Whatever bytes an address holds, the answer is no 5xx."""
-    response = await client.get(URL(path, encoded=True))
+    response = await standing.get(URL(path, encoded=True))
     assert response.status < 500, await response.text()
 
 
-async def test_every_answer_carries_the_requests_id(client: Client) -> None:
+@pytest.mark.asyncio(loop_scope="session")
+async def test_every_answer_carries_the_requests_id(standing: Client) -> None:
     """A given X-Request-ID comes back; one that is none is replaced, also on an error."""
-    given = await client.put("/abandon/99", headers={"X-Request-ID": "night-7"})
+    given = await standing.put("/abandon/99", headers={"X-Request-ID": "night-7"})
     assert given.headers["X-Request-ID"] == "night-7"
-    made = [await client.get("/jobs", headers={"X-Request-ID": "a b"}) for _ in range(2)]
+    made = [await standing.get("/jobs", headers={"X-Request-ID": "a b"}) for _ in range(2)]
     ids = {one.headers["X-Request-ID"] for one in made}
     assert len(ids) == 2
     assert "a b" not in ids

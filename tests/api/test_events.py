@@ -28,7 +28,7 @@ async def jobs(app: web.Application, job: ScriptedJob, aiohttp_client: AiohttpCl
 
 async def next_document(response: ClientResponse) -> str | None:
     """Return the next event's data, None once the stream has ended."""
-    data = []
+    data: list[str] = []
     async with asyncio.timeout(DEADLINE_S):
         while line := (await response.content.readline()).decode():
             if line == "\n" and data:
@@ -39,7 +39,8 @@ async def next_document(response: ClientResponse) -> str | None:
 
 
 async def documents(response: ClientResponse) -> list[str]:
-    found = []
+    """Return the data of all events that are still to come."""
+    found: list[str] = []
     while (document := await next_document(response)) is not None:
         found.append(document)
     return found

@@ -1,13 +1,18 @@
 """Looking at items and problems over HTTP, and bringing one item in step."""
 
 import shutil
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
+from aiohttp.test_utils import TestClient, TestServer
 from yarl import URL
 
+from ingest.app import create_app
+from tests.conftest import settings_in
 from tests.support.documents import item_content, item_document
 from tests.support.git_bank import DATE, commit_item, make_repository, pack
 from tests.support.service import Client, ended, get, json_of
@@ -39,8 +44,20 @@ def bank_dir(three_items: Path, tmp_path: Path) -> Path:
 def document(
     item_id: int, prompt: str, *, subject: str = "ELA", item_type: str = "mc"
 ) -> dict[str, Any]:
+    """Return a document that can be told from others."""
     changes = {"core.en.prompt": f"<p>{prompt}</p>", "core.metadata.subject": subject}
     return item_document(item_id, item_type, **changes)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def filled(
+    tmp_path_factory: pytest.TempPathFactory, empty_database: Path, three_items: Path
+) -> AsyncIterator[Client]:
+    """A client of a service that has the three items, for tests that only look."""
+    settings = settings_in(tmp_path_factory.mktemp("filled"), empty_database, three_items)
+    async with TestClient(TestServer(create_app(settings))) as client:
+        await synchronize(client)
+        yield client
 
 
 async def act(client: Client, path: str) -> tuple[int, Any]:
@@ -52,11 +69,13 @@ async def act(client: Client, path: str) -> tuple[int, Any]:
 
 
 async def synchronize(client: Client) -> None:
+    """Bring the database in step with the bank, by the first execution."""
     assert (await client.post("/sync")).status == 200
     assert (await ended(client, 1))["status"] == "COMPLETED"
 
 
 def outcome(item_id: int, word: str) -> tuple[int, dict[str, str]]:
+    """Return what `act` is to return where this became of an item."""
     return 200, {"itemId": str(item_id), "outcome": word}
 
 
@@ -68,7 +87,7 @@ async def test_one_item_is_created_changed_and_deleted(
     path = f"/sync/{item_id}"
     assert await act(client, path) == outcome(item_id, "CREATED")
     assert await act(client, path) == outcome(item_id, "UNCHANGED")
-    repo = next(one for one in bank_dir.iterdir() if one.stem == str(item_id))
+    repo = bank_dir / ("12" if item_id == 12 else f"{item_id}.git")
     newest = commit_item(repo, document(item_id, "humpback"), date=DATE + timedelta(days=9))
     assert await act(client, path) == outcome(item_id, "UPDATED")
     assert (await get(client, f"/items/{item_id}"))["currentCommitHash"] == newest
@@ -81,7 +100,7 @@ async def test_one_item_is_created_changed_and_deleted(
 
 
 async def test_one_item_is_migrated(client: Client, bank_dir: Path) -> None:
-    """POST /migrate/{id} derives the row anew, from what is stored where the bank has it no more."""
+    """POST /migrate/{id} derives a row anew, from what is stored if the bank has no more."""
     assert await act(client, "/migrate/11") == outcome(11, "CREATED")
     assert await act(client, "/migrate/11") == outcome(11, "UNCHANGED")
     shutil.rmtree(bank_dir / "11.git")
@@ -92,9 +111,10 @@ async def test_one_item_is_migrated(client: Client, bank_dir: Path) -> None:
 
 @pytest.mark.parametrize("path", ["/sync", "/migrate"])
 @pytest.mark.parametrize("item_id", ["0", "-1", "abc", "1.5", "007", "+1", str(2**63), "%00"])
-async def test_a_bad_item_id_is_refused(client: Client, path: str, item_id: str) -> None:
+@pytest.mark.asyncio(loop_scope="session")
+async def test_a_bad_item_id_is_refused(standing: Client, path: str, item_id: str) -> None:
     """An id that no item can have is a 400 naming it."""
-    response = await client.post(URL(f"{path}/{item_id}", encoded=True))
+    response = await standing.post(URL(f"{path}/{item_id}", encoded=True))
     assert response.status == 400
     assert (await response.text()).startswith("Item id must be ")
 
@@ -158,12 +178,12 @@ async def test_a_bank_that_is_gone_deletes_nothing(
 ) -> None:
     """With the bank away a synchronization of one item is a 502, and the item stays."""
     assert await act(client, "/sync/11") == outcome(11, "CREATED")
-    bank_dir.rename(tmp_path / "elsewhere")
+    shutil.move(bank_dir, tmp_path / "elsewhere")
     for path in ("/sync/11", "/sync/99", "/migrate/11"):
         status, text = await act(client, path)
         assert (status, str(bank_dir) in text) == (502, True)
     assert (await get(client, "/items/11"))["itemId"] == "11"
-    (tmp_path / "elsewhere").rename(bank_dir)
+    shutil.move(tmp_path / "elsewhere", bank_dir)
     assert await act(client, "/sync/11") == outcome(11, "UNCHANGED")
 
 
@@ -184,9 +204,10 @@ async def test_an_item_is_shown_whole(client: Client, bank_dir: Path) -> None:
     assert (await get(client, "/items/11"))["log"][-1]["author"] == "Carmen Núñez"
 
 
-async def test_an_unknown_item_is_not_found(client: Client) -> None:
+@pytest.mark.asyncio(loop_scope="session")
+async def test_an_unknown_item_is_not_found(standing: Client) -> None:
     """GET /items/{id} of an item that is not stored is a 404 in words."""
-    response = await client.get(f"/items/{2**63 - 1}")
+    response = await standing.get(f"/items/{2**63 - 1}")
     assert response.status == 404
     assert await response.text() == f"Could not find item {2**63 - 1} in the item database"
 
@@ -210,12 +231,12 @@ async def test_an_unknown_item_is_not_found(client: Client) -> None:
         ({"q": "  "}, ["11", "12", "13"], None),
     ],
 )
+@pytest.mark.asyncio(loop_scope="module")
 async def test_items_are_found(
-    client: Client, query: dict[str, str], ids: list[str], following: str | None
+    filled: Client, query: dict[str, str], ids: list[str], following: str | None
 ) -> None:
     """GET /items finds by words and by columns, in pages by ascending id."""
-    await synchronize(client)
-    response = await client.get("/items", params=query)
+    response = await filled.get("/items", params=query)
     page = await json_of(response)
     assert [one["itemId"] for one in page["items"]] == ids
     assert page["next"] == following
@@ -250,18 +271,19 @@ async def test_items_are_found(
         ),
     ],
 )
-async def test_no_search_text_is_syntax(client: Client, q: str) -> None:
+@pytest.mark.asyncio(loop_scope="module")
+async def test_no_search_text_is_syntax(filled: Client, q: str) -> None:
     """Whatever is searched for is words: never a 5xx, never more than what has them."""
-    assert await act(client, "/sync/11") == outcome(11, "CREATED")
-    response = await client.get("/items", params={"q": q})
+    response = await filled.get("/items", params={"q": q})
     assert response.status == 200, await response.text()
     assert len((await json_of(response))["items"]) <= 1
 
 
 @pytest.mark.parametrize("q", ["a" * 2001, "a\0b"])
-async def test_a_search_text_that_cannot_be_is_refused(client: Client, q: str) -> None:
+@pytest.mark.asyncio(loop_scope="session")
+async def test_a_search_text_that_cannot_be_is_refused(standing: Client, q: str) -> None:
     """A search of more than any item has, or with NUL, is a 400 in words."""
-    response = await client.get("/items", params={"q": q})
+    response = await standing.get("/items", params={"q": q})
     assert response.status == 400
     text = "Query parameter q must be at most 2000 characters without NUL"
     assert await response.text() == text

@@ -20,6 +20,7 @@ MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
 
 async def synchronized(client: Client) -> None:
+    """Run a synchronization, and wait for its end."""
     response = await client.post("/sync")
     assert response.status == 200
     document = await ended(client, (await json_of(response))["jobExecutionId"])
