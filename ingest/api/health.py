@@ -69,6 +69,9 @@ async def health(request: web.Request) -> web.Response:
     except DatabaseUnavailableError as error:
         database = {"status": DOWN, "message": str(error)}
         jobs = {"status": DOWN, "message": "the database does not tell"}
+    unrecorded = app[JOBS].unrecorded()
+    if unrecorded:
+        database = {"status": DOWN, "message": "; ".join(unrecorded)}
     components = {
         "database": database,
         "itemBank": await app[BANK_PROBE].state(app[BANK]),

@@ -136,7 +136,9 @@ def ask(request: web.Request) -> Ask:
             f"Query parameter reason has {len(reason)} characters, "
             f"more than the {REASON_MAX_CHARACTERS} that are kept"
         )
-    return Ask(request.remote or "unknown", reason or None)
+    # It ends up in messages of one line, which terminals and sqlite3 show.
+    printable = "".join(c if c.isprintable() else " " for c in reason or "")
+    return Ask(request.remote or "unknown", " ".join(printable.split()) or None)
 
 
 def preferred_wait_s(request: web.Request) -> int | None:

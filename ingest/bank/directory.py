@@ -5,6 +5,7 @@ Everything here blocks, and belongs into a worker thread.
 
 import os
 import re
+import stat
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
@@ -73,8 +74,7 @@ class Directory:
                     match = _ENTRY.fullmatch(entry.name)
                     if match is None or not self._wants(entry.name, match[1]):
                         continue
-                    # A link that leads nowhere now may lead to a folder that is not mounted.
-                    if entry.is_dir() or entry.is_symlink():
+                    if _is_folder(self.root / entry.name):
                         names.setdefault(match[1], []).append(entry.name)
         except OSError as error:
             raise BankUnavailableError(
@@ -94,8 +94,8 @@ class Directory:
             return None
         try:
             paths = (self.root / key, self.root / f"{key}.git")
-            names = [path.name for path in paths if path.is_dir() or path.is_symlink()]
-        except OSError as error:  # is_dir() is silent about what is not there, and only that
+            names = [path.name for path in paths if _is_folder(path)]
+        except OSError as error:
             raise BankUnavailableError(
                 f"The item bank {self.root} cannot tell whether it has {key}: {error.strerror}"
             ) from error
@@ -140,9 +140,14 @@ class Directory:
             BankUnavailableError: It is the whole bank that has gone.
         """
         self.identity()
-        if not os.path.lexists(path):
-            return None
-        if (path / "HEAD").exists() or (path / ".git").exists():
+        try:
+            if not _is_folder(path):
+                return None
+        except OSError as denied:
+            raise BankUnavailableError(
+                f"The item bank {self.root} cannot be entered: {denied.strerror}"
+            ) from denied
+        if _looks_like_a_repository(path):
             return Problem(
                 ProblemKind.UNREADABLE_REPOSITORY,
                 f"{path} cannot be read ({error}): repair the repository or its permissions",
@@ -157,6 +162,28 @@ class Directory:
         return key not in self._ignore_keys and self._ignore_names.isdisjoint(
             {name.casefold(), key.casefold()}
         )
+
+
+def _is_folder(path: Path) -> bool:
+    """Return whether there is a folder, or a link that may lead to one.
+
+    A link that leads nowhere now may lead to what is not mounted: that is no absence.
+
+    Raises:
+        OSError: The bank does not tell.
+    """
+    try:
+        mode = path.lstat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return stat.S_ISDIR(mode) or stat.S_ISLNK(mode)
+
+
+def _looks_like_a_repository(path: Path) -> bool:
+    try:
+        return (path / "HEAD").exists() or (path / ".git").exists()
+    except OSError:  # what may not be entered may well be one
+        return True
 
 
 def _is_key(key: str) -> bool:

@@ -7,7 +7,7 @@ import structlog
 from sqlalchemy import Connection
 
 from ingest.bank.base import ItemBank, Listing, Wanted
-from ingest.errors import ItemNotFoundError, ItemProblemError
+from ingest.errors import BankUnavailableError, ItemNotFoundError, ItemProblemError
 from ingest.items.derivation import derive
 from ingest.items.rederivation import rederive_stored
 from ingest.items.writing import log_saved
@@ -61,6 +61,11 @@ class SingleItems:
         listing = await self._bank.head(str(item_id))
         stored = await self._stored(item_id)
         if listing is None:
+            if stored is not None and not await self._bank_lists_anything():
+                raise BankUnavailableError(
+                    f"The item bank lists no item at all, so item {item_id} is not deleted: a bank "
+                    "that is empty is more likely gone"
+                )
             return await self._delete(item_id, stored)
         return await self._bring(listing, stored)
 
@@ -85,6 +90,12 @@ class SingleItems:
         if isinstance(change, Rejected):
             raise await self._reject(change)
         return ItemOutcome.UNCHANGED if change is None else await self._save(change)
+
+    async def _bank_lists_anything(self) -> bool:
+        async with aclosing(self._bank.scan().__aiter__()) as slices:
+            async for _ in slices:
+                return True
+        return False
 
     async def _stored(self, item_id: int) -> StoredItem | None:
         found = await self._database.read(lambda connection: load_items(connection, [item_id]))

@@ -62,7 +62,7 @@ class Synchronization:
         await one.delete()
         await one.tidy()
         return (
-            f"Total item bank ids: {len(one.seen)}, "
+            f"Total item bank ids: {len(one.seen) + len(one.seen_oddly)}, "
             "number of items requiring project webhook: 0, "
             f"number of items deleted from IMRT: {one.deleted}, "
             f"last item processed {one.last_written}"

@@ -75,3 +75,6 @@ class JobEngine(Protocol):
         Returns:
             Whether everything had ended, and was on record, within the grace.
         """
+
+    def unrecorded(self) -> list[str]:
+        """Say which executions are over without that being on record yet, and why."""

@@ -95,6 +95,14 @@ class LocalEngine:
             )
         return not left
 
+    def unrecorded(self) -> list[str]:
+        """See `JobEngine.unrecorded`."""
+        return [
+            f"the end of execution {one.execution_id} cannot be written: {one.unrecorded}"
+            for one in self.registry.all()
+            if one.unrecorded is not None
+        ]
+
     async def _start(
         self, instance: JobInstance, job: Job, ask: Ask, parameters: JobParameters
     ) -> int:
@@ -163,6 +171,7 @@ class LocalEngine:
             await self._mark_stopping(running)
             await asyncio.wait({running.work})
         running.told.cancel()
+        await running.writer.settle()
         running.work_ended_at = utc_now()
         async for attempt in stamina.retry_context(
             on=Exception, attempts=None, timeout=None, wait_initial=0.05, wait_max=2.0

@@ -86,6 +86,10 @@ class JobService:
         became = await self._engine.abandon(instance, ask, wait_s=waits, execution_id=execution_id)
         return instance, became
 
+    def unrecorded(self) -> list[str]:
+        """See `JobEngine.unrecorded`."""
+        return self._engine.unrecorded()
+
     async def states(self) -> Sequence[JobState]:
         """Return every job with what runs of it."""
         states = []

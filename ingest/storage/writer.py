@@ -1,5 +1,6 @@
 """The fence: the one way in which a running job writes."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -35,6 +36,10 @@ class ExecutionWriter:
         self._database = database
         self._owner = owner
         self._revoked = False
+        #: Clear while a commit is under way, past the point where the fence could stop it.
+        self._committed = asyncio.Event()
+        self._committed.set()
+        self._closing: asyncio.Task[None] | None = None
         self._rollbacks = 0
 
     async def write(
@@ -68,22 +73,35 @@ class ExecutionWriter:
                 self._save(connection, checkpoint)
             if self._revoked:
                 raise FencedError(self.execution_id)
+            self._committed.clear()
 
         try:
             await self._database.write(transaction)
         except Exception:
             self._rollbacks += 1
             raise
+        finally:
+            self._committed.set()
         self._rollbacks = 0
 
     async def revoke(self) -> None:
         """Close the fence: on return nothing more can be written for this execution.
 
-        A commit that is under way is waited for. Where the database cannot be written the fence
-        closes in this process alone, which is the only one there is.
+        Waits for a commit that is under way, and for nothing else: in this process the fence is
+        closed at once. That it is closed is put on record behind the caller's back, for a
+        database that is locked must not keep an answer waiting.
         """
         self._revoked = True
+        await self._committed.wait()
+        if self._closing is None:
+            self._closing = asyncio.create_task(self._close_on_record())
 
+    async def settle(self) -> None:
+        """Wait until nothing of `revoke` is under way any more."""
+        if self._closing is not None:
+            await asyncio.wait({self._closing})
+
+    async def _close_on_record(self) -> None:
         def work(connection: Connection) -> None:
             connection.execute(
                 update(job_execution)
