@@ -450,10 +450,10 @@ async def test_a_conflict_as_a_problem_document_names_both_ids(
 
 
 async def test_the_reasons_are_kept_with_who_asked_and_when(jobs: Client, job: ScriptedJob) -> None:
-    """?reason= of start and abandon is in the execution's events and its receipt."""
+    """?reason= is in the execution's events and its receipt, as one printable line."""
     job.may_wind_down.set()
     assert (await jobs.post("/sync", params={"reason": "night run"})).status == 200
-    assert (await jobs.put("/abandon/1", params={"reason": "too slow ☹"})).status == 200
+    assert (await jobs.put("/abandon/1", params={"reason": "too\n slow ☹\0"})).status == 200
     events = (await get(jobs, "/executions/1/history"))["events"]
     asked = {one["event"]: (one["actor"], one["detail"]) for one in events}
     assert asked["requested"] == ("127.0.0.1", "night run")

@@ -187,6 +187,18 @@ async def test_a_bank_that_is_gone_deletes_nothing(
     assert await act(client, "/sync/11") == outcome(11, "UNCHANGED")
 
 
+async def test_a_bank_that_lists_nothing_deletes_nothing(
+    client: Client, bank_dir: Path, tmp_path: Path
+) -> None:
+    """An empty folder is more likely an unmounted one: a single item is not deleted for it."""
+    assert await act(client, "/sync/11") == outcome(11, "CREATED")
+    shutil.move(bank_dir, tmp_path / "elsewhere")
+    bank_dir.mkdir()  # noqa: ASYNC240 - a test may block
+    status, text = await act(client, "/sync/11")
+    assert (status, "lists no item" in text) == (502, True)
+    assert (await get(client, "/items/11"))["itemId"] == "11"
+
+
 async def test_an_item_is_shown_whole(client: Client, bank_dir: Path) -> None:
     """GET /items/{id}: columns, where it lives, log, keywords, and the document as committed."""
     await synchronize(client)

@@ -186,3 +186,11 @@ async def test_a_link_that_leads_nowhere_is_not_absence(
     """A link to a folder that is not mounted now is a problem, and no reason to delete the item."""
     (folder.root / "7.git").symlink_to(folder.root / "not-mounted")
     assert await problem_of(bank, "7") is ProblemKind.NOT_A_REPOSITORY
+
+
+async def test_a_link_that_loops_is_one_items_problem(folder: FolderKind, bank: FolderBank) -> None:
+    """One entry that cannot be followed does not make the whole bank unreadable."""
+    folder.item("8").commit(b"{}")
+    (folder.root / "7").symlink_to("7")
+    assert await problem_of(bank, "7") is ProblemKind.NOT_A_REPOSITORY
+    assert await problem_of(bank, "8") is None

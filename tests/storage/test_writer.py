@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, text
@@ -12,6 +13,7 @@ from ingest.model.job import Counts, JobStatus
 from ingest.storage.database import Database
 from ingest.storage.execution_queries import ExecutionQueries
 from ingest.storage.executions import ExecutionStore
+from ingest.storage.schema import upgrade
 from ingest.storage.transitions import utc_now
 from ingest.storage.writer import ExecutionWriter
 from tests.support.databases import row_count, rows, started
@@ -156,3 +158,18 @@ async def test_an_execution_that_is_not_there_cannot_write(database: Database) -
     """No row, no write."""
     await started(database)
     await assert_fenced(ExecutionWriter(database, execution_id=99, owner="me"), database)
+
+
+async def test_a_locked_database_does_not_keep_the_fence_open(tmp_path: Path) -> None:
+    """revoke() returns at once although somebody else holds the database for long."""
+    database = Database(tmp_path / "ingest.db", busy_timeout_s=60)
+    await upgrade(database)
+    writer = await started(database)
+    with closing(sqlite3.connect(database.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        async with asyncio.timeout(10):
+            await writer.revoke()
+        other.execute("ROLLBACK")
+    await writer.settle()
+    await assert_fenced(writer, database)
+    await database.close()
