@@ -129,7 +129,7 @@ async def test_a_signal_stops_the_jobs_and_ends_the_service(
         service.process.send_signal(number)
         assert await service.ended() == 0
         assert [
-            line["signal"] for line in service.lines if line["event"] == "service stopping"
+            line["signal"] for line in service.lines if line.get("event") == "service stopping"
         ] == [number.name]
     assert statuses(settings) == ["STOPPED"]
 

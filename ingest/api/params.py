@@ -145,7 +145,7 @@ def preferred_wait_s(request: web.Request) -> int | None:
     """Return the ``wait`` of the Prefer header (RFC 7240); an invalid one is ignored."""
     for header in request.headers.getall("Prefer", ()):
         for preference in header.split(","):
-            if preference.strip().lower().startswith("wait"):
+            if preference.partition("=")[0].strip().lower() == "wait":
                 match = _WAIT.fullmatch(preference)
                 return None if match is None else int(match[1])
     return None

@@ -74,7 +74,7 @@ class LocalEngine:
         if not running.recorder.done():
             await running.writer.revoke()
         if not running.recorder.done():
-            return StillStopping(running.execution_id, wait_s, running.unrecorded)
+            return StillStopping(running.execution_id, wait_s, _unrecorded(running))
         ended = running.recorder.result()
         return Abandoned(ended) if ended.status is JobStatus.ABANDONED else NothingToAbandon()
 
@@ -212,12 +212,18 @@ class LocalEngine:
         return await self._queries.get(running.execution_id)
 
 
+def _unrecorded(running: RunningJob) -> str | None:
+    """Say why the end is not on record, if the work is over; None while it is not."""
+    if not running.work.done():
+        return None
+    return running.unrecorded or "the database has not answered yet"
+
+
 def _already_running(running: RunningJob) -> JobAlreadyRunningError | EndNotRecordedError:
-    if running.unrecorded is not None:
+    cause = _unrecorded(running)
+    if cause is not None:
         return EndNotRecordedError(
-            instance_id=running.instance.id,
-            execution_id=running.execution_id,
-            cause=running.unrecorded,
+            instance_id=running.instance.id, execution_id=running.execution_id, cause=cause
         )
     return JobAlreadyRunningError(
         instance_id=running.instance.id,

@@ -10,6 +10,8 @@ from pathlib import Path
 import orjson
 
 from ingest.bank.sample import make_sample_bank
+from ingest.logs import configure
+from ingest.settings import LogSettings
 from ingest.storage.database import Database
 from ingest.storage.schema import upgrade
 from tests.bench import report
@@ -20,6 +22,7 @@ from tests.bench.rows import ROWS, Plan, measure
 def main() -> None:
     """Make a bank, measure, print. However slow it is, nothing fails."""
     arguments = _arguments()
+    configure(LogSettings(level="WARNING"))
     items = arguments.items or (2_000 if arguments.quick else 10_000)
     machine = report.machine()
     with tempfile.TemporaryDirectory(prefix="ingest-bench-") as folder:
