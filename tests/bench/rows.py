@@ -13,8 +13,8 @@ from tests.bench.report import Measured
 
 #: Wider than a probe takes under load, or they would queue up behind each other.
 _PROBE_EVERY_S: Final = 0.025
-_PROBE_S: Final = 5.0
-_LATEST_ABANDON_S: Final = 1.0
+_PROBE_S: Final = 4.0
+_LATEST_ABANDON_S: Final = 0.7
 _GOLDEN: Final = 0.618034
 
 
