@@ -6,6 +6,8 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+_awaited: "dict[asyncio.Task[Any], asyncio.Future[Any]]" = {}
+
 
 async def settle(
     future: "asyncio.Future[T]", *, on_cancel: Callable[[], object] | None = None
@@ -20,13 +22,19 @@ async def settle(
         asyncio.CancelledError: The caller was cancelled while it waited; the future is done.
     """
     cancelled: asyncio.CancelledError | None = None
+    waiting = asyncio.current_task()
     while not future.done():
+        if waiting is not None:
+            _awaited[waiting] = future
         try:
             await asyncio.wait({future})
         except asyncio.CancelledError as error:
             cancelled = error
             if on_cancel is not None:
                 on_cancel()
+        finally:
+            if waiting is not None:
+                _awaited.pop(waiting, None)
     result = future.result()
     if cancelled is not None:
         raise cancelled
@@ -36,3 +44,8 @@ async def settle(
 async def finish(work: Coroutine[Any, Any, T]) -> T:
     """Run *work* as a task of its own and `settle` it."""
     return await settle(asyncio.ensure_future(work))
+
+
+def awaited_by(task: "asyncio.Task[Any]") -> "asyncio.Future[Any] | None":
+    """Return what a task is about to `settle`, so that one can tell where its work stands."""
+    return _awaited.get(task)

@@ -92,9 +92,10 @@ async def _item_bank(app: web.Application) -> AsyncIterator[None]:
 
 async def _jobs(app: web.Application) -> AsyncIterator[None]:
     bank, database, server = app[BANK], app[DATABASE], app[SETTINGS].server
-    engine = LocalEngine(database)
+    retry_for_s = app[SETTINGS].database.retry_for_s
+    engine = LocalEngine(database, retry_for_s=retry_for_s)
     catalog = JobCatalog(
-        [Synchronization(bank, database), Migration(bank, database)],
+        [Synchronization(bank), Migration(bank)],
         await ExecutionStore(database).instances(),
     )
     app[ENGINE] = engine

@@ -166,9 +166,18 @@ class DatabaseVersionError(IngestError):
 
 
 class DatabaseUnavailableError(IngestError):
-    """The database cannot be read or written now: locked, full, read-only, or gone."""
+    """The database cannot be read or written now: locked, full, read-only, or gone.
+
+    Attributes:
+        is_passing: Whether the same may well succeed later, as soon as a lock is released, room
+            is made, a disk answers again. Not so for a database that is damaged, say.
+    """
 
     code = "database_unavailable"
+
+    def __init__(self, message: str, *, is_passing: bool = False) -> None:
+        super().__init__(message)
+        self.is_passing = is_passing
 
 
 class ItemNotFoundError(IngestError):

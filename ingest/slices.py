@@ -5,11 +5,13 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from ingest.aio import settle
 
 T = TypeVar("T")
+
+_at_work: "dict[asyncio.Future[Any], Slice]" = {}
 
 #: How long a slice of many small pieces of work takes, about.
 SLICE_S: Final = 0.05
@@ -25,6 +27,8 @@ class Slice:
     def __init__(self) -> None:
         self._stop = threading.Event()
         self._end = time.monotonic() + SLICE_S
+        #: The thread it is at work in, once it is.
+        self.thread: int | None = None
 
     def stop(self) -> None:
         """Ask the work to give up what it has not finished. Safe from any thread."""
@@ -57,12 +61,26 @@ class Slices:
         a thread is never left at work.
         """
         piece = Slice()
-        future = asyncio.wrap_future(self._executor.submit(work, piece))
+        future = asyncio.wrap_future(self._executor.submit(_run, work, piece))
+        _at_work[future] = piece
         try:
             return await settle(future, on_cancel=piece.stop)
         except InterruptedSliceError:
             raise asyncio.CancelledError from None
+        finally:
+            del _at_work[future]
 
     def close(self) -> None:
         """Let the threads end. Does not wait for one that hangs on a dead file system."""
         self._executor.shutdown(wait=False, cancel_futures=True)
+
+
+def thread_of(future: "asyncio.Future[Any]") -> int | None:
+    """Return the thread in which the slice behind a future is at work; None if in none."""
+    piece = _at_work.get(future)
+    return None if piece is None else piece.thread
+
+
+def _run(work: Callable[[Slice], T], piece: Slice) -> T:
+    piece.thread = threading.get_ident()
+    return work(piece)

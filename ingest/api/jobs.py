@@ -85,10 +85,15 @@ async def list_executions(request: web.Request) -> web.Response:
 
 
 async def get_execution(request: web.Request) -> web.Response:
-    """Answer with one execution, as far as it is."""
-    params.only(request, [])
+    """Answer with one execution, as far as it is; with ``?stack=1`` also where in the code."""
+    params.only(request, ["stack"])
     execution_id = params.path_integer(request, "execution_id", "Job execution id")
-    return views.json_response(views.execution(await request.app[JOBS].execution(execution_id)))
+    wants_stack = params.query_integer(request, "stack", low=0, high=1) == 1
+    jobs = request.app[JOBS]
+    document = views.execution(await jobs.execution(execution_id))
+    if wants_stack:
+        document["stack"] = jobs.stack(execution_id)
+    return views.json_response(document)
 
 
 async def get_history(request: web.Request) -> web.Response:

@@ -88,10 +88,11 @@ def _still_stopping(instance: JobInstance, became: StillStopping) -> str:
             f"its end could not be recorded within {became.waited_s:g} seconds "
             f"({became.unrecorded}); the service keeps trying, and calling again goes on waiting"
         )
+    place = "" if became.place is None else f" (it stands at {became.place})"
     return (
         f"Job Execution {became.execution_id} for Job {instance.name} was told to stop and has not "
-        f"wound down after {became.waited_s:g} seconds; it can write nothing any more, and calling "
-        "again goes on waiting"
+        f"wound down after {became.waited_s:g} seconds{place}; it can write nothing any more, and "
+        "calling again goes on waiting"
     )
 
 

@@ -5,6 +5,7 @@ from typing import Protocol
 from attrs import field, frozen
 
 from ingest.model.job import JobParameters
+from ingest.storage.database import Transactions
 from ingest.storage.writer import ExecutionWriter
 
 
@@ -14,6 +15,8 @@ class JobRun:
 
     #: The only way to write.
     writer: ExecutionWriter
+    #: Where to read; what the database refuses for now is tried again.
+    database: Transactions
     #: Where an execution that ended early stood, as the job wrote it; None to begin anew.
     checkpoint: str | None = None
     parameters: JobParameters = field(factory=JobParameters)

@@ -18,7 +18,6 @@ from ingest.items.writing import Batch, WriteBehind, log_saved
 from ingest.model.item import ITEM_ID_MAX, Ingested, Rejected
 from ingest.model.job import Counts
 from ingest.slices import Slice, Slices
-from ingest.storage.database import Database
 from ingest.storage.item_queries import item_count
 from ingest.storage.items import (
     Saved,
@@ -47,14 +46,13 @@ class Migration:
     step_name = "itemMigrationStep"
     resumable = True
 
-    def __init__(self, bank: ItemBank, database: Database) -> None:
+    def __init__(self, bank: ItemBank) -> None:
         self._bank = bank
-        self._database = database
 
     async def run(self, run: JobRun) -> str:
         """See `Job.run`."""
         with closing(Slices(threads=1)) as slices:
-            one = _Run(bank=self._bank, database=self._database, run=run, slices=slices)
+            one = _Run(bank=self._bank, run=run, slices=slices)
             if run.checkpoint is not None:
                 one.after = int(orjson.loads(run.checkpoint)["after"])
             if not run.parameters.from_stored:
@@ -68,7 +66,6 @@ class _Run:
     """One migration under way."""
 
     bank: ItemBank
-    database: Database
     run: JobRun
     slices: Slices
     #: Ids up to this one are done.
@@ -91,7 +88,7 @@ class _Run:
         still_bad = 0
         async with aclosing(self.bank.scan().__aiter__()) as slices:
             async for listings in slices:
-                found = await self.database.read(partial(compare, listings=listings))
+                found = await self.run.database.read(partial(compare, listings=listings))
                 self.listed += len(listings)
                 self.listed_and_stored += len(found.stored)
                 for one in found.wanted:
@@ -113,7 +110,7 @@ class _Run:
 
     async def _announce(self) -> None:
         """Say how many items there are, and how many an earlier execution has done."""
-        stored, done = await self.database.read(
+        stored, done = await self.run.database.read(
             lambda c: (item_count(c), item_count(c, up_to=self.after))
         )
         new = [id_ for id_ in self.changed if id_ not in self.replaces]
@@ -125,7 +122,7 @@ class _Run:
 
     async def _next_ids(self) -> list[int]:
         after = self.after
-        ids = await self.database.read(lambda c: item_ids(c, after=after, limit=PAGE_ITEMS))
+        ids = await self.run.database.read(lambda c: item_ids(c, after=after, limit=PAGE_ITEMS))
         # A page that is not full is the last one: whatever is only in the bank comes with it.
         last = ids[-1] if len(ids) == PAGE_ITEMS else ITEM_ID_MAX
         new = [id_ for id_ in self.changed if after < id_ <= last and id_ not in self.replaces]
@@ -134,7 +131,7 @@ class _Run:
     async def _derive(self, ids: Sequence[int]) -> Batch:
         batch = Batch()
         kept = [id_ for id_ in ids if id_ not in self.changed]
-        stored = await self.database.read(lambda c: load_items(c, kept))
+        stored = await self.run.database.read(lambda c: load_items(c, kept))
         begin, rows = 0, list(stored.values())
         while begin < len(rows):
             begin = await self.slices.run(partial(_rederive_slice, rows, begin, batch))
@@ -143,7 +140,7 @@ class _Run:
 
     async def _read(self, batch: Batch, ids: Sequence[int]) -> None:
         keys = [str(id_) for id_ in ids]
-        facts = await self.database.read(lambda c: stored_facts(c, keys)) if ids else {}
+        facts = await self.run.database.read(lambda c: stored_facts(c, keys)) if ids else {}
         changes = self.bank.read_changes(
             [self.changed[id_] for id_ in ids],
             lambda history: derive(history, facts.get(history.key)),

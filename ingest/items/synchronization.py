@@ -5,6 +5,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
+from functools import partial
 from typing import Final
 
 import structlog
@@ -19,7 +20,6 @@ from ingest.items.job import JobRun
 from ingest.items.writing import Batch, WriteBehind, log_saved
 from ingest.model.item import ITEM_ID_MAX
 from ingest.model.job import Counts
-from ingest.storage.database import Database
 from ingest.storage.item_queries import item_count
 from ingest.storage.items import (
     Saved,
@@ -51,13 +51,12 @@ class Synchronization:
     step_name = "itemSynchronizationStep"
     resumable = False
 
-    def __init__(self, bank: ItemBank, database: Database) -> None:
+    def __init__(self, bank: ItemBank) -> None:
         self._bank = bank
-        self._database = database
 
     async def run(self, run: JobRun) -> str:
         """See `Job.run`."""
-        one = _Run(bank=self._bank, database=self._database, run=run)
+        one = _Run(bank=self._bank, run=run)
         await one.ingest()
         await one.delete()
         await one.tidy()
@@ -74,7 +73,6 @@ class _Run:
     """One synchronization under way."""
 
     bank: ItemBank
-    database: Database
     run: JobRun
     #: The ids listed, compactly: a bank may have very many.
     seen: "array[int]" = field(factory=lambda: array("q"))
@@ -110,7 +108,7 @@ class _Run:
         missing = await self._missing()
         if not missing:
             return
-        self._guard(len(missing), await self.database.read(item_count))
+        self._guard(len(missing), await self.run.database.read(item_count))
         for begin in range(0, len(missing), PAGE_ITEMS):
             page = missing[begin : begin + PAGE_ITEMS]
             gone = [id_ for id_ in page if await self.bank.head(str(id_)) is None]
@@ -118,7 +116,9 @@ class _Run:
 
     async def tidy(self) -> None:
         """Forget the problems of items that the bank does not have any more."""
-        stale = [key for key in await self.database.read(problem_keys) if not self._was_listed(key)]
+        stale = [
+            key for key in await self.run.database.read(problem_keys) if not self._was_listed(key)
+        ]
         if stale:
             await self._write_scan(lambda connection: forget_problems(connection, stale))
 
@@ -133,7 +133,7 @@ class _Run:
     async def _take(
         self, listings: Sequence[Listing], behind: WriteBehind, total: int | None
     ) -> None:
-        found = await self.database.read(lambda connection: compare(connection, listings))
+        found = await self.run.database.read(lambda connection: compare(connection, listings))
         self._count(found)
         facts = found.facts
         changes = self.bank.read_changes(
@@ -196,8 +196,7 @@ class _Run:
         missing: list[int] = []
         after = 0
         while True:
-            cursor = after
-            ids = await self.database.read(lambda c: item_ids(c, after=cursor, limit=PAGE_ITEMS))  # noqa: B023
+            ids = await self.run.database.read(partial(item_ids, after=after, limit=PAGE_ITEMS))
             if not ids:
                 return missing
             missing += [id_ for id_ in ids if not self._was_seen(id_)]
@@ -218,7 +217,7 @@ class _Run:
             )
 
     async def _delete_page(self, gone: Sequence[int]) -> None:
-        stored = await self.database.read(
+        stored = await self.run.database.read(
             lambda c: stored_revisions(c, [str(item_id) for item_id in gone])
         )
         expected = {int(key): revision.revision for key, revision in stored.items()}

@@ -31,6 +31,8 @@ class StillStopping:
     waited_s: float
     #: Why its end could not be written, where that is what is missing.
     unrecorded: str | None
+    #: Where in the code its work stands, while it has not wound down.
+    place: str | None
 
 
 #: What became of an abandon.
@@ -74,6 +76,12 @@ class JobEngine(Protocol):
 
         Returns:
             Whether everything had ended, and was on record, within the grace.
+        """
+
+    def stack(self, execution_id: int) -> list[str] | None:
+        """Return where in the code an execution's task stands, outermost first.
+
+        None where no such execution runs here.
         """
 
     def unrecorded(self) -> list[str]:

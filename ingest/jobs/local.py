@@ -2,6 +2,7 @@
 
 import asyncio
 import uuid
+from collections.abc import Coroutine
 from typing import Any, Final
 
 import stamina
@@ -12,36 +13,44 @@ from ingest.errors import (
     DatabaseUnavailableError,
     EndNotRecordedError,
     ExecutionNotRunningError,
-    IllegalTransitionError,
     JobAlreadyRunningError,
     ServiceStoppingError,
 )
 from ingest.items.job import Job, JobRun
 from ingest.jobs.engine import Abandoned, Abandonment, NothingToAbandon, StillStopping
-from ingest.jobs.outcome import outcome
+from ingest.jobs.recorder import Recorder
 from ingest.jobs.registry import JobRegistry, RunningJob
+from ingest.jobs.stack import place_of, stack_of
 from ingest.model.job import Ask, JobExecution, JobInstance, JobParameters, JobStatus, StopReason
 from ingest.storage.database import Database
-from ingest.storage.execution_queries import ExecutionQueries
 from ingest.storage.executions import ExecutionStore, Started
-from ingest.storage.transitions import utc_now
+from ingest.storage.patience import Patience, PatientDatabase
 from ingest.storage.writer import ExecutionWriter
 
 #: How long a start waits for the end of work that is over to be recorded.
 RECORDING_S: Final = 1.0
 
+_SERVICE: Final = "service"
+
 _log = structlog.get_logger(__name__)
 
 
 class LocalEngine:
-    """See `JobEngine`. The registry is public for those who look at what runs."""
+    """See `JobEngine`. The registry is public for those who look at what runs.
 
-    def __init__(self, database: Database) -> None:
+    Args:
+        database: Where executions are on record. This process is its only owner.
+        retry_for_s: How long a job goes on trying what the database refuses.
+    """
+
+    def __init__(self, database: Database, *, retry_for_s: float) -> None:
         self.registry = JobRegistry()
         self._database = database
+        self._retry_for_s = retry_for_s
         self._store = ExecutionStore(database)
-        self._queries = ExecutionQueries(database)
+        self._recorder = Recorder(database)
         self._closing = False
+        self._settling: set[asyncio.Task[None]] = set()
 
     async def start(
         self, instance: JobInstance, job: Job, ask: Ask, parameters: JobParameters
@@ -72,11 +81,13 @@ class LocalEngine:
         # wait() leaves the recorder alone when this caller is cancelled.
         await asyncio.wait({running.recorder}, timeout=wait_s)
         if not running.recorder.done():
-            await running.writer.revoke()
+            await running.expire()
         if not running.recorder.done():
-            return StillStopping(running.execution_id, wait_s, _unrecorded(running))
+            return _still_stopping(running, wait_s)
         ended = running.recorder.result()
-        return Abandoned(ended) if ended.status is JobStatus.ABANDONED else NothingToAbandon()
+        if ended is not None and ended.status is JobStatus.ABANDONED:
+            return Abandoned(ended)
+        return NothingToAbandon()
 
     async def drain(self, *, grace_s: float, by: str) -> bool:
         """See `JobEngine.drain`."""
@@ -89,10 +100,9 @@ class LocalEngine:
             await asyncio.wait({running.recorder for running in left}, timeout=grace_s)
         left = [running for running in left if not running.recorder.done()]
         for running in left:
-            await running.writer.revoke()
-            _log.error(
-                "job did not wind down", job=running.instance.name, execution=running.execution_id
-            )
+            await running.expire()
+            _log_stuck(running, grace_s)
+        await self._stop_settling()
         return not left
 
     def unrecorded(self) -> list[str]:
@@ -102,6 +112,13 @@ class LocalEngine:
             for one in self.registry.all()
             if one.unrecorded is not None
         ]
+
+    def stack(self, execution_id: int) -> list[str] | None:
+        """See `JobEngine.stack`."""
+        for one in self.registry.all():
+            if one.execution_id == execution_id:
+                return stack_of(one.recorder if one.work.done() else one.work)
+        return None
 
     async def _start(
         self, instance: JobInstance, job: Job, ask: Ask, parameters: JobParameters
@@ -117,11 +134,55 @@ class LocalEngine:
             if running is not None:
                 raise _already_running(running)
             owner = uuid.uuid4().hex
-            started = await self._store.start(
-                instance, owner=owner, ask=ask, resumable=job.resumable
-            )
+            started = await self._put_on_record(instance, job, ask, owner)
             self._launch(instance, job, started, owner, parameters)
         return started.execution_id
+
+    async def _put_on_record(
+        self, instance: JobInstance, job: Job, ask: Ask, owner: str
+    ) -> Started:
+        try:
+            try:
+                return await self._store.start(
+                    instance, owner=owner, ask=ask, resumable=job.resumable
+                )
+            except JobAlreadyRunningError as error:
+                # Within the gate, and with nothing in the registry, that row is nobody's.
+                _log.warning("orphan settled", job=instance.name, execution=error.execution_id)
+                await self._store.settle_orphan(instance.id, actor=_SERVICE)
+                return await self._store.start(
+                    instance, owner=owner, ask=ask, resumable=job.resumable
+                )
+        except DatabaseUnavailableError:
+            # A commit that was answered with an error may have left a row that nobody runs.
+            self._settle_later(self._settle_orphan(instance))
+            raise
+
+    def _settle_later(self, settling: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(settling, name="settler of orphans")
+        self._settling.add(task)
+        task.add_done_callback(self._settling.discard)
+
+    async def _settle_orphan(self, instance: JobInstance) -> None:
+        async for attempt in stamina.retry_context(
+            on=DatabaseUnavailableError,
+            attempts=None,
+            timeout=None,
+            wait_initial=0.05,
+            wait_max=1.0,
+            wait_jitter=0.05,
+        ):
+            with attempt:
+                async with self.registry.gate(instance.id):
+                    if self.registry.get(instance.id) is None:
+                        await self._store.settle_orphan(instance.id, actor=_SERVICE)
+
+    async def _stop_settling(self) -> None:
+        """Leave what is not settled to the next owner of the database."""
+        for task in self._settling:
+            task.cancel()
+        if self._settling:
+            await asyncio.wait(self._settling)
 
     def _launch(
         self,
@@ -131,85 +192,68 @@ class LocalEngine:
         owner: str,
         parameters: JobParameters,
     ) -> None:
-        writer = ExecutionWriter(self._database, execution_id=started.execution_id, owner=owner)
+        patience = Patience(self._retry_for_s)
+        writer = ExecutionWriter(
+            self._database, execution_id=started.execution_id, owner=owner, patience=patience
+        )
+        run = JobRun(
+            writer=writer,
+            database=PatientDatabase(self._database, patience),
+            checkpoint=started.checkpoint,
+            parameters=parameters,
+        )
         # Tasks copy the context they are made in, so every line of the run carries these.
         with structlog.contextvars.bound_contextvars(
             job=instance.name,
             job_instance_id=instance.id,
             job_execution_id=started.execution_id,
         ):
-            work = asyncio.create_task(
-                self._work(
-                    job, JobRun(writer=writer, checkpoint=started.checkpoint, parameters=parameters)
-                ),
-                name=f"work of execution {started.execution_id}",
-            )
             running = RunningJob(
-                instance=instance, execution_id=started.execution_id, writer=writer, work=work
+                instance=instance,
+                execution_id=started.execution_id,
+                writer=writer,
+                patience=patience,
+                work=asyncio.create_task(
+                    self._work(job, run), name=f"work of execution {started.execution_id}"
+                ),
             )
             running.recorder = asyncio.create_task(
                 self._record(running), name=f"recorder of execution {started.execution_id}"
             )
         self.registry.add(running)
 
+    async def _record(self, running: RunningJob) -> JobExecution | None:
+        execution = await self._recorder.record(running)
+        self.registry.remove(running)
+        return execution
+
     async def _work(self, job: Job, run: JobRun) -> str:
         _log.info("job started", resumed=run.checkpoint is not None)
-        await self._store.mark_started(
+        await ExecutionStore(run.database).mark_started(
             run.writer.execution_id, step_name=job.step_name, checkpoint=run.checkpoint
         )
         return await job.run(run)
 
-    async def _record(self, running: RunningJob) -> JobExecution:
-        """Wait for the work, and write how it ended, for as long as that takes.
 
-        A task of its own that nobody cancels; also the only thing that ends the row of work
-        which was cancelled before its first step.
-        """
-        either: set[asyncio.Future[Any]] = {running.work, running.told}
-        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        if not running.work.done():
-            await self._mark_stopping(running)
-            await asyncio.wait({running.work})
-        running.told.cancel()
-        await running.writer.settle()
-        running.work_ended_at = utc_now()
-        async for attempt in stamina.retry_context(
-            on=Exception, attempts=None, timeout=None, wait_initial=0.05, wait_max=2.0
-        ):
-            with attempt:
-                execution = await self._record_end(running)
-        self.registry.remove(running)
-        _log.info("job ended", status=execution.status, message=execution.exit_summary)
-        return execution
+def _still_stopping(running: RunningJob, waited_s: float) -> StillStopping:
+    _log_stuck(running, waited_s)
+    return StillStopping(
+        running.execution_id,
+        waited_s,
+        unrecorded=_unrecorded(running),
+        place=place_of(running.work),
+    )
 
-    async def _mark_stopping(self, running: RunningJob) -> None:
-        asks = list(running.asks)
-        try:
-            await self._store.mark_stopping(running.execution_id, asks)
-        except (DatabaseUnavailableError, IllegalTransitionError) as error:
-            # The end will say it all; this is for those who look meanwhile.
-            _log.warning("stop not recorded yet", reason=str(error))
-        else:
-            running.asks_recorded = len(asks)
 
-    async def _record_end(self, running: RunningJob) -> JobExecution:
-        try:
-            before = await self._queries.get(running.execution_id)
-            end = outcome(running.work, running.stop_reason, running.asks, before.progress)
-            await self._store.end(
-                running.execution_id,
-                end.status,
-                exit_message=end.exit_message,
-                work_ended_at=running.work_ended_at or utc_now(),
-                asks=running.asks[running.asks_recorded :],
-            )
-        except IllegalTransitionError as error:
-            # Somebody ended the row by hand; what is on record stands.
-            _log.warning("end was on record already", reason=str(error))
-        except Exception as error:
-            running.unrecorded = str(error)
-            raise
-        return await self._queries.get(running.execution_id)
+def _log_stuck(running: RunningJob, waited_s: float) -> None:
+    _log.warning(
+        "job has not wound down",
+        job=running.instance.name,
+        execution=running.execution_id,
+        waited_s=waited_s,
+        unrecorded=_unrecorded(running),
+        at=place_of(running.work),
+    )
 
 
 def _unrecorded(running: RunningJob) -> str | None:

@@ -4,26 +4,17 @@ import asyncio
 import traceback
 from collections.abc import Sequence
 
-from attrs import frozen
-
 from ingest.errors import IngestError
 from ingest.model.job import (
     TRACEBACK_MARK,
     JobStatus,
+    Outcome,
     Progress,
     StopAsked,
     StopReason,
     WorkEnd,
     conclude,
 )
-
-
-@frozen
-class Outcome:
-    """What is to be recorded of an execution's end."""
-
-    status: JobStatus
-    exit_message: str
 
 
 def outcome(
@@ -50,8 +41,9 @@ def outcome(
 
 def _stopped(status: JobStatus, asks: Sequence[StopAsked], progress: Progress) -> str:
     verb = "Abandoned" if status is JobStatus.ABANDONED else "Stopped"
-    # An abandon that came after a shutdown's stop is the one that gave the execution up.
-    asked = asks[-1] if status is JobStatus.ABANDONED else asks[0]
+    # Of an abandon and a shutdown that both asked, the abandon is the one that decided.
+    decisive = max(one.why for one in asks)
+    asked = next(one for one in asks if one.why is decisive)
     at = asked.at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     reason = f" ({asked.ask.reason})" if asked.ask.reason else ""
     total = "an unknown number of" if progress.total is None else str(progress.total)

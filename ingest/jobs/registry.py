@@ -7,8 +7,13 @@ from datetime import datetime
 from attrs import define, field
 
 from ingest.model.job import Ask, JobExecution, JobInstance, StopAsked, StopReason
+from ingest.storage.patience import Patience
 from ingest.storage.transitions import utc_now
 from ingest.storage.writer import ExecutionWriter
+
+
+def _future() -> "asyncio.Future[None]":
+    return asyncio.get_running_loop().create_future()
 
 
 @define(eq=False, kw_only=True)
@@ -21,14 +26,16 @@ class RunningJob:
     instance: JobInstance
     execution_id: int
     writer: ExecutionWriter
+    patience: Patience
     work: "asyncio.Task[str]"
-    recorder: "asyncio.Task[JobExecution]" = field(init=False)
+    #: Its result is the execution as its end was recorded; None where its row is gone.
+    recorder: "asyncio.Task[JobExecution | None]" = field(init=False)
     #: Done as soon as the work has been told to stop.
-    told: "asyncio.Future[None]" = field(factory=lambda: asyncio.get_running_loop().create_future())
+    told: "asyncio.Future[None]" = field(factory=_future)
+    #: Done as soon as somebody has been told that it has not wound down.
+    overdue: "asyncio.Future[None]" = field(factory=_future)
     stop_reason: StopReason | None = None
     asks: list[StopAsked] = field(factory=list)
-    #: How many of `asks` are on record.
-    asks_recorded: int = 0
     work_ended_at: datetime | None = None
     #: Why the end could not be written when it was last tried.
     unrecorded: str | None = None
@@ -43,10 +50,17 @@ class RunningJob:
             if self.work.done():
                 return
             self.work.cancel()
+            self.patience.end()
             self.told.set_result(None)
             self.stop_reason = reason
         self.stop_reason = max(self.stop_reason, reason)
-        self.asks.append(StopAsked(utc_now(), ask))
+        self.asks.append(StopAsked(utc_now(), ask, reason))
+
+    async def expire(self) -> None:
+        """Take the right to write away: the grace is over. See `ExecutionWriter.revoke`."""
+        if not self.overdue.done():
+            self.overdue.set_result(None)
+        await self.writer.revoke()
 
 
 class JobRegistry:

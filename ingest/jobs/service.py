@@ -86,6 +86,10 @@ class JobService:
         became = await self._engine.abandon(instance, ask, wait_s=waits, execution_id=execution_id)
         return instance, became
 
+    def stack(self, execution_id: int) -> list[str] | None:
+        """See `JobEngine.stack`."""
+        return self._engine.stack(execution_id)
+
     def unrecorded(self) -> list[str]:
         """See `JobEngine.unrecorded`."""
         return self._engine.unrecorded()

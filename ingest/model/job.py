@@ -97,6 +97,14 @@ class WorkEnd(StrEnum):
     CANCELLED = "CANCELLED"
 
 
+@frozen
+class Outcome:
+    """What is to be recorded of an execution's end."""
+
+    status: JobStatus
+    exit_message: str
+
+
 def conclude(asked: StopReason | None, end: WorkEnd) -> JobStatus:
     """Decide how an execution ended; the only place that does.
 
@@ -174,6 +182,7 @@ class StopAsked:
 
     at: datetime
     ask: Ask
+    why: StopReason
 
 
 @frozen(kw_only=True)

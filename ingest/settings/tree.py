@@ -102,6 +102,8 @@ class DatabaseSettings:
     wait_for_lock_s: float = field(default=0.0, validator=_not_negative)
     #: For another writer, at each transaction.
     busy_timeout_s: float = field(default=5.0, validator=_between(0, _BUSY_TIMEOUT_MAX_S))
+    #: For a lock, a full disk or an I/O error to go away, before a job FAILS of it.
+    retry_for_s: float = field(default=60.0, validator=_not_negative)
 
     @property
     def path(self) -> Path:

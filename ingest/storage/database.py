@@ -1,9 +1,10 @@
 """One SQLite file: many readers, one writer, and no call that is cut in the middle."""
 
 import asyncio
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
 import structlog
 from sqlalchemy import URL, Connection, Row, event
@@ -21,7 +22,36 @@ AnyRow: TypeAlias = Row[*tuple[Any, ...]]
 #: How many looks into the database go on side by side.
 READERS: Final = 4
 
+#: SQLite's primary result codes for what may be over at the next try.
+_PASSING: Final = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_INTERRUPT,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_PROTOCOL,
+        sqlite3.SQLITE_READONLY,
+    }
+)
+#: After these a connection may go on failing though the cause is gone: it is made anew.
+_SPOILING: Final = frozenset(
+    {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY}
+)
+
 _log = structlog.get_logger(__name__)
+
+
+class Transactions(Protocol):
+    """What runs transactions: `Database`, or something that is more patient with it."""
+
+    async def read(self, query: Callable[[Connection], T]) -> T:
+        """See `Database.read`."""
+
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        """See `Database.write`."""
 
 
 class Database:
@@ -74,20 +104,30 @@ class Database:
             async with self._readers.connect() as connection:
                 return await connection.run_sync(query)
         except DBAPIError as error:
-            raise self._unavailable(error) from error
+            raise await self._unavailable(error, self._readers) from error
 
     async def _write(self, work: Callable[[Connection], T]) -> T:
-        try:
-            async with self._turn, self._writer.begin() as connection:
-                return await connection.run_sync(work)
-        except IntegrityError:
-            raise
-        except DBAPIError as error:
-            raise self._unavailable(error) from error
+        async with self._turn:
+            try:
+                async with self._writer.begin() as connection:
+                    return await connection.run_sync(work)
+            except IntegrityError:
+                raise
+            except DBAPIError as error:
+                raise await self._unavailable(error, self._writer) from error
 
-    def _unavailable(self, error: DBAPIError) -> DatabaseUnavailableError:
+    async def _unavailable(
+        self, error: DBAPIError, engine: AsyncEngine
+    ) -> DatabaseUnavailableError:
+        # The low byte is the primary code. Where the driver gives none, it was not SQLite's fault.
+        code = getattr(error.orig, "sqlite_errorcode", None)
+        primary = None if code is None else code & 0xFF
+        if primary in _SPOILING:
+            await engine.dispose()
         # The driver's own words alone: SQLAlchemy's would put the parameters into logs and rows.
-        return DatabaseUnavailableError(f"The database {self.path} cannot be used: {error.orig}")
+        return DatabaseUnavailableError(
+            f"The database {self.path} cannot be used: {error.orig}", is_passing=primary in _PASSING
+        )
 
     def _engine(self, *, pool_size: int, writes: bool) -> AsyncEngine:
         engine = create_async_engine(

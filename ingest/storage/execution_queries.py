@@ -52,11 +52,9 @@ class ExecutionQueries:
         Raises:
             JobExecutionNotFoundError: There is none with this id.
         """
-        query = _executions().where(job_execution.c.job_execution_id == execution_id)
-        found = await self._database.read(lambda connection: _load(connection, query))
-        if not found:
-            raise JobExecutionNotFoundError(execution_id)
-        return found[0]
+        return await self._database.read(
+            lambda connection: load_execution(connection, execution_id)
+        )
 
     async def page(
         self,
@@ -111,6 +109,19 @@ class ExecutionQueries:
             )
             for row in rows
         ]
+
+
+def load_execution(connection: Connection, execution_id: int) -> JobExecution:
+    """Return one execution, within a transaction of the caller's.
+
+    Raises:
+        JobExecutionNotFoundError: There is none with this id.
+    """
+    query = _executions().where(job_execution.c.job_execution_id == execution_id)
+    found = _load(connection, query)
+    if not found:
+        raise JobExecutionNotFoundError(execution_id)
+    return found[0]
 
 
 def _executions() -> Select[Any]:

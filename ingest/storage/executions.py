@@ -1,10 +1,10 @@
 """Job executions: how their rows come to be, change and end."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from attrs import frozen
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, Select, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from ingest.errors import JobAlreadyRunningError
@@ -13,12 +13,16 @@ from ingest.model.job import (
     RUNNING,
     Ask,
     EventName,
+    JobExecution,
     JobInstance,
     JobStatus,
+    Outcome,
+    Progress,
     StopAsked,
     exit_code,
 )
-from ingest.storage.database import AnyRow, Database
+from ingest.storage.database import AnyRow, Transactions
+from ingest.storage.execution_queries import load_execution
 from ingest.storage.tables import (
     job_execution,
     job_execution_context,
@@ -47,7 +51,7 @@ class Started:
 class ExecutionStore:
     """Writes the rows of job executions; looking at them is `ExecutionQueries`' business."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Transactions) -> None:
         self._database = database
 
     async def instances(self) -> tuple[JobInstance, ...]:
@@ -91,7 +95,7 @@ class ExecutionStore:
     async def mark_started(
         self, execution_id: int, *, step_name: str, checkpoint: str | None
     ) -> None:
-        """Record that the work has begun, with its one step.
+        """Record that the work has begun, with its one step. Twice is the same as once.
 
         Raises:
             IllegalTransitionError: The execution has been told to stop, or has ended.
@@ -116,46 +120,69 @@ class ExecutionStore:
     async def end(
         self,
         execution_id: int,
-        status: JobStatus,
+        decide: Callable[[Progress], Outcome],
         *,
-        exit_message: str,
         work_ended_at: datetime,
         asks: Sequence[StopAsked],
-    ) -> None:
+    ) -> JobExecution:
         """Record an execution's end, with its step's; durable on return.
+
+        Args:
+            execution_id: The execution.
+            decide: Says how it ended, given how far it was.
+            work_ended_at: When the last of its work was over.
+            asks: Everybody who asked it to stop.
+
+        Returns:
+            The execution as it is on record now.
 
         Raises:
             IllegalTransitionError: It has ended already.
+            JobExecutionNotFoundError: Its row is gone.
         """
 
-        def work(connection: Connection) -> None:
+        def work(connection: Connection) -> JobExecution:
+            before = load_execution(connection, execution_id)
             add_stop_asks(connection, execution_id, asks)
-            end(connection, execution_id, status, exit_message, work_ended_at)
-            add_event(connection, execution_id, EventName.ENDED, "service", status)
+            outcome = decide(before.progress)
+            end(connection, execution_id, outcome.status, outcome.exit_message, work_ended_at)
+            add_event(connection, execution_id, EventName.ENDED, "service", outcome.status)
+            return load_execution(connection, execution_id)
 
-        await self._database.write(work)
+        return await self._database.write(work)
 
     async def recover(self, *, actor: str) -> list[int]:
         """Record as FAILED what a process that is gone left running; return the execution ids.
 
         Only for the one that owns the database: to it such rows are orphans by proof.
         """
+        query = select(job_execution.c.job_execution_id, job_execution.c.status).where(
+            job_execution.c.status.in_(RUNNING)
+        )
+        why = "the service ended while this execution was running"
+        return await self._database.write(lambda c: _fail(c, query, actor, why))
 
-        def work(connection: Connection) -> list[int]:
-            query = select(job_execution.c.job_execution_id, job_execution.c.status).where(
-                job_execution.c.status.in_(RUNNING)
-            )
-            orphans = connection.execute(query).all()
-            for execution_id, status in orphans:
-                message = (
-                    "the service ended while this execution was running "
-                    f"(found {status}); what it had written stands, start the job again"
-                )
-                end(connection, execution_id, JobStatus.FAILED, message, utc_now())
-                add_event(connection, execution_id, EventName.RECOVERED, actor, f"found {status}")
-            return [row.job_execution_id for row in orphans]
+    async def settle_orphan(self, instance_id: int, *, actor: str) -> list[int]:
+        """Record as FAILED what is on record as running of an instance, though nothing runs it.
 
-        return await self._database.write(work)
+        Such a row comes of a start whose commit was carried out but answered with an error, or of
+        a hand at the database. Only for the owner of the database, when it knows that nothing of
+        the instance runs or is being started. Returns the execution ids.
+        """
+        query = select(job_execution.c.job_execution_id, job_execution.c.status).where(
+            job_execution.c.job_instance_id == instance_id, job_execution.c.status.in_(RUNNING)
+        )
+        why = "the service did not run this execution, though it was on record as running"
+        return await self._database.write(lambda c: _fail(c, query, actor, why))
+
+
+def _fail(connection: Connection, orphans: Select[int, str], actor: str, why: str) -> list[int]:
+    found = connection.execute(orphans).all()
+    for execution_id, status in found:
+        message = f"{why} (found {status}); what it had written stands, start the job again"
+        end(connection, execution_id, JobStatus.FAILED, message, utc_now())
+        add_event(connection, execution_id, EventName.RECOVERED, actor, f"found {status}")
+    return [execution_id for execution_id, _ in found]
 
 
 def _start(
@@ -175,6 +202,13 @@ def _start(
     )
     execution_id: int = _primary_key(inserted.inserted_primary_key)
     add_event(connection, execution_id, EventName.REQUESTED, ask.by, ask.reason, at=now)
+    if checkpoint is not None:
+        # From the first moment its own: should it end before it begins, the next one resumes.
+        connection.execute(
+            insert(job_execution_context).values(
+                job_execution_id=execution_id, checkpoint=checkpoint
+            )
+        )
     return Started(execution_id=execution_id, checkpoint=checkpoint)
 
 
@@ -205,6 +239,11 @@ def _running_id(connection: Connection, instance_id: int) -> int | None:
 def _mark_started(
     connection: Connection, execution_id: int, step_name: str, checkpoint: str | None
 ) -> None:
+    status = connection.execute(
+        select(job_execution.c.status).where(job_execution.c.job_execution_id == execution_id)
+    ).scalar()
+    if status == JobStatus.STARTED:
+        return  # an earlier attempt was committed, though its answer was an error
     row = transition(connection, execution_id, JobStatus.STARTED)
     started = max(utc_now(), row.create_time)
     connection.execute(
@@ -226,9 +265,4 @@ def _mark_started(
     connection.execute(insert(job_execution_progress).values(job_execution_id=execution_id))
     add_event(connection, execution_id, EventName.STARTED, "service", None)
     if checkpoint is not None:
-        connection.execute(
-            insert(job_execution_context).values(
-                job_execution_id=execution_id, checkpoint=checkpoint
-            )
-        )
         add_event(connection, execution_id, EventName.CHECKPOINT_RESUMED, "service", checkpoint)

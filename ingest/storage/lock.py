@@ -43,17 +43,12 @@ class DatabaseLock:
             ConfigurationError: The lock file cannot be made where the database is to be.
             DatabaseInUseError: Another process has it; the message names that process.
         """
-        try:
-            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        except OSError as error:
-            raise ConfigurationError(
-                f"database.url: cannot make the lock file {self.path}: {error.strerror}"
-            ) from error
-        try:
-            await self._wait(descriptor, wait_s)
-        except BaseException:
+        deadline = asyncio.get_running_loop().time() + wait_s
+        descriptor = await self._locked(deadline)
+        while not self._is_in_place(descriptor):
+            # Somebody removed the file while it was waited for: that lock keeps nobody out.
             os.close(descriptor)
-            raise
+            descriptor = await self._locked(deadline)
         self._descriptor = descriptor
         owner = {
             "pid": os.getpid(),
@@ -69,9 +64,28 @@ class DatabaseLock:
             os.close(self._descriptor)
             self._descriptor = None
 
-    async def _wait(self, descriptor: int, wait_s: float) -> None:
+    async def _locked(self, deadline: float) -> int:
+        try:
+            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise ConfigurationError(
+                f"database.url: cannot make the lock file {self.path}: {error.strerror}"
+            ) from error
+        try:
+            await self._wait(descriptor, deadline)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return descriptor
+
+    def _is_in_place(self, descriptor: int) -> bool:
+        try:
+            return os.path.samestat(os.fstat(descriptor), self.path.stat())
+        except FileNotFoundError:
+            return False
+
+    async def _wait(self, descriptor: int, deadline: float) -> None:
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + wait_s
         waiting = False
         while True:
             try:
@@ -83,6 +97,7 @@ class DatabaseLock:
                 return
             if not waiting:
                 waiting = True
+                wait_s = round(deadline - loop.time(), 1)
                 _log.info("waiting for the database", owner=_owner(descriptor), wait_s=wait_s)
             await asyncio.sleep(POLL_S)
 

@@ -22,7 +22,8 @@ async def upgrade(database: Database) -> None:
         DatabaseVersionError: The database is of a newer version, or not one of ours.
         DatabaseUnavailableError: It cannot be read or written.
     """
-    version = await database.write(_version)
+    # Only read yet: a file of somebody else's must be refused as it was found.
+    version = await database.read(_version)
     if version == NEWEST:
         return
     _log.info("upgrading the database", version=version, to=NEWEST)

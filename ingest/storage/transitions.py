@@ -8,7 +8,7 @@ be run in a transaction of the caller's.
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from ingest.errors import IllegalTransitionError
 from ingest.model.job import (
@@ -103,8 +103,19 @@ def transition(connection: Connection, execution_id: int, target: JobStatus) -> 
 
 
 def add_stop_asks(connection: Connection, execution_id: int, asks: Sequence[StopAsked]) -> None:
-    """Write down who asked for a stop."""
-    for asked in asks:
+    """Write down who asked for a stop, as far as that is not on record yet.
+
+    *asks* are all there are, in the order in which they came.
+    """
+    on_record = connection.execute(
+        select(func.count())
+        .select_from(job_execution_event)
+        .where(
+            job_execution_event.c.job_execution_id == execution_id,
+            job_execution_event.c.event == EventName.STOP_ASKED,
+        )
+    ).scalar_one()
+    for asked in asks[on_record:]:
         add_event(
             connection,
             execution_id,

@@ -5,11 +5,12 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import structlog
-from sqlalchemy import Connection, insert, update
+from sqlalchemy import Connection, insert, select, update
 
 from ingest.errors import DatabaseUnavailableError, FencedError
 from ingest.model.job import RUNNING, Counts
-from ingest.storage.database import Database
+from ingest.storage.database import Transactions
+from ingest.storage.patience import Patience
 from ingest.storage.tables import (
     job_execution,
     job_execution_context,
@@ -29,17 +30,32 @@ class ExecutionWriter:
     Each write is one transaction that also updates the execution's row where it is still running
     and still *owner*'s. Where that hits no row nothing is written: so a job that ignored its
     cancellation, or a process that slept through its own end, cannot write after an answer.
+
+    Args:
+        database: Where to write; each attempt is a transaction of its own.
+        execution_id: For whom.
+        owner: What stands in the execution's row while this one may write.
+        patience: How long a write is tried; None for once.
     """
 
-    def __init__(self, database: Database, *, execution_id: int, owner: str) -> None:
+    def __init__(
+        self,
+        database: Transactions,
+        *,
+        execution_id: int,
+        owner: str,
+        patience: Patience | None = None,
+    ) -> None:
         self.execution_id = execution_id
         self._database = database
         self._owner = owner
+        self._patience = patience or Patience(0)
         self._revoked = False
         #: Clear while a commit is under way, past the point where the fence could stop it.
         self._committed = asyncio.Event()
         self._committed.set()
         self._closing: asyncio.Task[None] | None = None
+        self._commits = 0
         self._rollbacks = 0
 
     async def write(
@@ -62,10 +78,15 @@ class ExecutionWriter:
 
         Raises:
             FencedError: This execution may not write any more.
-            DatabaseUnavailableError: As `Database.write`.
+            DatabaseUnavailableError: As `Database.write`, for longer than the patience lasts.
         """
+        tried = False
 
         def transaction(connection: Connection) -> None:
+            nonlocal tried
+            if tried and self._is_committed(connection):
+                return
+            tried = True
             self._claim(connection)
             added = counts if work is None else counts + work(connection)
             self._add(connection, added, processed, total)
@@ -75,13 +96,8 @@ class ExecutionWriter:
                 raise FencedError(self.execution_id)
             self._committed.clear()
 
-        try:
-            await self._database.write(transaction)
-        except Exception:
-            self._rollbacks += 1
-            raise
-        finally:
-            self._committed.set()
+        await self._patience.keep_trying(lambda: self._attempt(transaction))
+        self._commits += 1
         self._rollbacks = 0
 
     async def revoke(self) -> None:
@@ -116,6 +132,24 @@ class ExecutionWriter:
             await self._database.write(work)
         except DatabaseUnavailableError as error:
             _log.warning("fence closed in memory only", reason=str(error))
+
+    async def _attempt(self, transaction: Callable[[Connection], None]) -> None:
+        try:
+            await self._database.write(transaction)
+        except Exception:
+            self._rollbacks += 1
+            raise
+        finally:
+            self._committed.set()
+
+    def _is_committed(self, connection: Connection) -> bool:
+        """Return whether the last attempt was committed, though its answer was an error."""
+        commits = connection.execute(
+            select(step_execution.c.commit_count).where(
+                step_execution.c.job_execution_id == self.execution_id
+            )
+        ).scalar()
+        return commits == self._commits + 1
 
     def _claim(self, connection: Connection) -> None:
         claimed = connection.execute(

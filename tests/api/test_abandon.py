@@ -1,6 +1,7 @@
 """Starting and abandoning over HTTP, to the byte."""
 
 import asyncio
+import inspect
 import sqlite3
 from contextlib import closing
 from typing import Any
@@ -14,6 +15,7 @@ from yarl import URL
 
 from ingest.app import ENGINE, create_app
 from ingest.settings import Settings
+from tests.support import scripted_job
 from tests.support.scripted_job import ScriptedJob, WhenTold
 from tests.support.service import DEADLINE_S, ENDED, Client, ended, get, until, use_jobs
 
@@ -48,8 +50,16 @@ RUNNING = (
 NOT_WOUND_DOWN = (
     b'{"jobExecutionId":1,"jobInstanceId":1,"name":"itemSynchronizationJob","status":"STOPPING",'
     b'"message":"Job Execution 1 for Job itemSynchronizationJob was told to stop and has not wound '
-    b'down after %s seconds; it can write nothing any more, and calling again goes on waiting"}'
+    b"down after %s seconds (it stands at tests/support/scripted_job.py:%s in run); it can write "
+    b'nothing any more, and calling again goes on waiting"}'
 )
+#: The line at which a scripted job stands that may not wind down yet.
+AT = str(
+    1
+    + inspect.getsource(scripted_job)
+    .splitlines()
+    .index(" " * 12 + "await self.may_wind_down.wait()")
+).encode()
 TEXT = "text/plain; charset=utf-8"
 JSON = "application/json"
 PROBLEM = "application/problem+json"
@@ -186,7 +196,7 @@ async def test_a_grace_that_runs_out_is_told_and_calling_again_goes_on_waiting(
     await start(client, job)
 
     response = await client.put("/abandon/1")
-    assert await told(response) == (503, JSON, NOT_WOUND_DOWN % b"0.05")
+    assert await told(response) == (503, JSON, NOT_WOUND_DOWN % (b"0.05", AT))
     assert int(response.headers["Retry-After"]) > 0
     assert (await client.post("/sync")).status == 409
 
@@ -339,7 +349,7 @@ async def test_a_preferred_wait_is_kept_and_confirmed(jobs: Client, job: Scripte
     """Prefer: wait=0 does not wait for the grace, and the answer says that it was heeded."""
     await start(jobs, job)
     response = await jobs.put("/abandon/1", headers={"Prefer": "wait=0"})
-    assert await told(response) == (503, JSON, NOT_WOUND_DOWN % b"0")
+    assert await told(response) == (503, JSON, NOT_WOUND_DOWN % (b"0", AT))
     assert response.headers["Preference-Applied"] == "wait=0"
     job.may_wind_down.set()
     response = await jobs.put("/abandon/1", headers={"Prefer": "respond-async, WAIT=5; x=y"})
@@ -357,7 +367,7 @@ async def test_a_preferred_wait_is_never_longer_than_the_grace(
     client = await aiohttp_client(app)
     await start(client, job)
     response = await client.put("/abandon/1", headers={"Prefer": "wait=999999999"})
-    assert await told(response) == (503, JSON, NOT_WOUND_DOWN % b"0.05")
+    assert await told(response) == (503, JSON, NOT_WOUND_DOWN % (b"0.05", AT))
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from ingest.storage.execution_queries import ExecutionQueries
 from tests.support.bank_calls import threads_at_work
 from tests.support.databases import change, row_count, rows
 from tests.support.documents import item_content
-from tests.support.job_bench import ASK, JobBench, Links
+from tests.support.job_bench import ASK, JobBench, Links, ended
 from tests.support.repositories import FolderKind
 
 DEADLINE_S = 20
@@ -178,7 +178,7 @@ async def test_one_that_was_stopped_is_resumed(links: Links, bench: JobBench) ->
     async with asyncio.timeout(DEADLINE_S):
         await bench.bank.halted.wait()
         assert await bench.engine.drain(grace_s=DEADLINE_S, by="a test")
-    stopped = await running.recorder
+    stopped = await ended(running)
     assert (stopped.status, stopped.counts) == (JobStatus.STOPPED, Counts(updated=400))
     assert threads_at_work() == []
 

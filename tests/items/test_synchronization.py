@@ -9,7 +9,7 @@ from ingest.storage.items import load_items
 from tests.support.bank_calls import threads_at_work
 from tests.support.databases import row_count, rows
 from tests.support.documents import item_content
-from tests.support.job_bench import ASK, JobBench, Links
+from tests.support.job_bench import ASK, JobBench, Links, ended
 from tests.support.repositories import FolderKind, Repository
 
 DEADLINE_S = 20
@@ -170,7 +170,7 @@ async def test_a_bank_that_goes_away_deletes_nothing(
         await bench.bank.halted.wait()
         folder.go_away()
         bench.bank.go_on.set()
-        execution = await running.recorder
+        execution = await ended(running)
     assert execution.status is JobStatus.FAILED
     assert execution.exit_message.startswith(f"The item bank {folder.root} cannot be read")
     assert {7, 8} <= set(await ids(database))

@@ -1,6 +1,7 @@
 """The engine that runs jobs in this process, on a real database."""
 
 import asyncio
+import re
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -26,6 +27,7 @@ from tests.support.service import DEADLINE_S
 
 ASK = Ask("ada", "a test")
 FOR_LONG = DEADLINE_S
+RETRY_FOR_S = 1.0
 
 
 @define(eq=False, kw_only=True)
@@ -76,7 +78,9 @@ async def open_bench(path: Path) -> AsyncIterator[Bench]:
     """Make an engine on a database; in the end its jobs are let go and drained."""
     database = Database(path, busy_timeout_s=0.2)
     instance = (await ExecutionStore(database).instances())[0]
-    bench = Bench(engine=LocalEngine(database), database=database, instance=instance)
+    bench = Bench(
+        engine=LocalEngine(database, retry_for_s=RETRY_FOR_S), database=database, instance=instance
+    )
     try:
         yield bench
     finally:
@@ -189,14 +193,18 @@ async def test_a_job_that_ignores_its_cancellation_is_fenced(bench: Bench) -> No
     """After the grace nothing is written any more, nothing starts, and the end is ABANDONED."""
     job = ScriptedJob(when_told=WhenTold.SWALLOW)
     execution_id = await bench.run(job)
-    assert await bench.abandon(wait_s=0.01) == StillStopping(execution_id, 0.01, None)
+    stuck = await bench.abandon(wait_s=0.01)
+    assert isinstance(stuck, StillStopping)
+    assert (stuck.execution_id, stuck.waited_s, stuck.unrecorded) == (execution_id, 0.01, None)
+    assert stuck.place is not None
+    assert re.fullmatch(r"tests/support/scripted_job\.py:\d+ in run", stuck.place)
 
     job.may_wind_down.set()
     await happened(job.has_written)
     assert isinstance(job.refused, FencedError)
+    await stopping(bench, execution_id)
     document = await bench.get(execution_id)
     assert (document.counts.created, document.progress.processed) == (0, 0)
-    assert document.status is JobStatus.STOPPING
 
     with pytest.raises(JobAlreadyRunningError):
         await bench.start(ScriptedJob())

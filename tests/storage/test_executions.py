@@ -1,7 +1,8 @@
 """How the rows of job executions come to be, change and end."""
 
 import asyncio
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -15,7 +16,9 @@ from ingest.model.job import (
     JobExecution,
     JobInstance,
     JobStatus,
+    Outcome,
     StopAsked,
+    StopReason,
 )
 from ingest.storage.database import Database
 from ingest.storage.execution_queries import ExecutionQueries
@@ -49,9 +52,19 @@ async def start(store: ExecutionStore, instance: JobInstance, *, resumable: bool
     return await store.start(instance, owner="me", ask=ASK, resumable=resumable)
 
 
-async def end(store: ExecutionStore, execution_id: int, status: JobStatus) -> None:
+async def end(
+    store: ExecutionStore,
+    execution_id: int,
+    status: JobStatus,
+    *,
+    at: datetime | None = None,
+    asks: Sequence[StopAsked] = (),
+) -> JobExecution:
     """End an execution."""
-    await store.end(execution_id, status, exit_message="the end", work_ended_at=utc_now(), asks=[])
+    outcome = Outcome(status, "the end")
+    return await store.end(
+        execution_id, lambda _: outcome, work_ended_at=at or utc_now(), asks=asks
+    )
 
 
 async def test_an_execution_from_its_start_to_its_end(
@@ -69,9 +82,10 @@ async def test_an_execution_from_its_start_to_its_end(
     assert working.start_time is not None
     assert [(step.name, step.status) for step in working.steps] == [("a step", JobStatus.STARTED)]
 
-    asked = StopAsked(utc_now(), Ask("Bob", "too slow"))
+    asked = StopAsked(utc_now(), Ask("Bob", "too slow"), StopReason.REQUEST)
     await store.mark_stopping(begun.execution_id, [asked])
-    await end(store, begun.execution_id, JobStatus.ABANDONED)
+    later = StopAsked(utc_now(), Ask("Cem"), StopReason.REQUEST)
+    await end(store, begun.execution_id, JobStatus.ABANDONED, asks=[asked, later])
     ended = await queries.get(begun.execution_id)
     assert (ended.status, ended.exit_code) == (JobStatus.ABANDONED, ExitCode.STOPPED)
     assert ended.exit_message == "the end"
@@ -87,6 +101,7 @@ async def test_an_execution_from_its_start_to_its_end(
         (EventName.REQUESTED, "Ada", "the weekly run"),
         (EventName.STARTED, "service", None),
         (EventName.STOP_ASKED, "Bob", "too slow"),
+        (EventName.STOP_ASKED, "Cem", None),
         (EventName.ENDED, "service", "ABANDONED"),
     ]
 
@@ -109,7 +124,7 @@ async def test_what_has_ended_is_never_rewritten(
     with pytest.raises(IllegalTransitionError):
         await store.mark_started(execution_id, step_name="a step", checkpoint="{}")
     with pytest.raises(IllegalTransitionError):
-        await store.mark_stopping(execution_id, [StopAsked(utc_now(), ASK)])
+        await store.mark_stopping(execution_id, [StopAsked(utc_now(), ASK, StopReason.REQUEST)])
     for other in ENDED:
         with pytest.raises(IllegalTransitionError):
             await end(store, execution_id, other)
@@ -127,7 +142,7 @@ async def test_of_two_ends_at_once_one_wins(
         end(store, execution_id, JobStatus.ABANDONED),
         return_exceptions=True,
     )
-    (refused,) = [one for one in results if one is not None]
+    (refused,) = [one for one in results if isinstance(one, BaseException)]
     assert isinstance(refused, IllegalTransitionError)
     expected = JobStatus.ABANDONED if refused is results[0] else JobStatus.COMPLETED
     assert (await queries.get(execution_id)).status is expected
@@ -194,6 +209,11 @@ async def test_a_checkpoint_survives_an_execution_that_never_wrote_one(
         begun = await start(store, instance)
         assert begun.checkpoint == '{"after": 7}'
         await store.mark_started(begun.execution_id, step_name="step", checkpoint=begun.checkpoint)
+    await store.recover(actor="a test")
+    never_begun = await start(store, instance)
+    assert never_begun.checkpoint == '{"after": 7}'
+    await store.recover(actor="a test")
+    assert (await start(store, instance)).checkpoint == '{"after": 7}'
 
 
 @pytest.mark.parametrize("found", [JobStatus.STARTING, JobStatus.STARTED, JobStatus.STOPPING])
@@ -223,10 +243,8 @@ async def test_an_end_is_never_before_its_beginning(
     """A clock that stepped back in between does not show in the row."""
     writer = await started(database)
     before = utc_now() - timedelta(days=1)
-    await store.end(
-        writer.execution_id, JobStatus.COMPLETED, exit_message="", work_ended_at=before, asks=[]
-    )
-    ended = await queries.get(writer.execution_id)
+    ended = await end(store, writer.execution_id, JobStatus.COMPLETED, at=before)
+    assert ended == await queries.get(writer.execution_id)
     assert ended.end_time == ended.start_time
 
 
@@ -234,7 +252,7 @@ async def test_an_execution_that_is_not_there(
     store: ExecutionStore, queries: ExecutionQueries
 ) -> None:
     """Nothing can be changed or found of it."""
-    with pytest.raises(IllegalTransitionError):
+    with pytest.raises(JobExecutionNotFoundError):
         await end(store, 99, JobStatus.COMPLETED)
     with pytest.raises(JobExecutionNotFoundError):
         await queries.get(99)

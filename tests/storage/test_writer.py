@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Connection, text
 
 from ingest.errors import DatabaseUnavailableError, FencedError
-from ingest.model.job import Counts, JobStatus
+from ingest.model.job import Counts, JobStatus, Outcome
 from ingest.storage.database import Database
 from ingest.storage.execution_queries import ExecutionQueries
 from ingest.storage.executions import ExecutionStore
@@ -129,7 +129,7 @@ async def test_an_execution_that_has_ended_cannot_write(
     """Its row says that it is over, so nothing is added to it."""
     writer = await started(database)
     await ExecutionStore(database).end(
-        writer.execution_id, status, exit_message="", work_ended_at=utc_now(), asks=[]
+        writer.execution_id, lambda _: Outcome(status, ""), work_ended_at=utc_now(), asks=[]
     )
     await assert_fenced(writer, database)
 

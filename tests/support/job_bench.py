@@ -24,6 +24,13 @@ T = TypeVar("T")
 ASK = Ask("Ada", "a test")
 
 
+async def ended(running: RunningJob) -> JobExecution:
+    """Return the execution of a running job when its end is on record."""
+    execution = await running.recorder
+    assert execution is not None
+    return execution
+
+
 class Links:
     """Links in a folder to the repositories of another: cheaper than new ones."""
 
@@ -132,27 +139,27 @@ class JobBench:
     def __init__(self, bank: WatchedBank, database: Database) -> None:
         self.bank = bank
         self.database = database
-        self.engine = LocalEngine(database)
+        self.engine = LocalEngine(database, retry_for_s=0)
 
     async def synchronize(self, *, allow_deletes: int | None = None) -> JobExecution:
         """Run a synchronization; return its execution when it has ended."""
         running = await self.begin_synchronization(allow_deletes=allow_deletes)
-        return await running.recorder
+        return await ended(running)
 
     async def migrate(self, *, from_stored: bool = False) -> JobExecution:
         """Run a migration; return its execution when it has ended."""
         running = await self.begin_migration(from_stored=from_stored)
-        return await running.recorder
+        return await ended(running)
 
     async def begin_synchronization(self, *, allow_deletes: int | None = None) -> RunningJob:
         """Start a synchronization."""
         parameters = JobParameters(allow_deletes=allow_deletes)
-        return await self._begin(Synchronization(self.bank, self.database), parameters)
+        return await self._begin(Synchronization(self.bank), parameters)
 
     async def begin_migration(self, *, from_stored: bool = False) -> RunningJob:
         """Start a migration."""
         parameters = JobParameters(from_stored=from_stored)
-        return await self._begin(Migration(self.bank, self.database), parameters)
+        return await self._begin(Migration(self.bank), parameters)
 
     async def _begin(self, job: Job, parameters: JobParameters) -> RunningJob:
         instances = await ExecutionStore(self.database).instances()
