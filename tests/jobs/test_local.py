@@ -3,14 +3,16 @@
 import asyncio
 import re
 import shutil
+import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import pytest
 from attrs import define, field
 
 from ingest.errors import (
+    EndNotRecordedError,
     ExecutionNotRunningError,
     FencedError,
     JobAlreadyRunningError,
@@ -18,10 +20,18 @@ from ingest.errors import (
 )
 from ingest.jobs.engine import Abandoned, Abandonment, NothingToAbandon, StillStopping
 from ingest.jobs.local import LocalEngine
-from ingest.model.job import Ask, JobExecution, JobInstance, JobParameters, JobStatus
+from ingest.model.job import (
+    Ask,
+    EventName,
+    JobExecution,
+    JobInstance,
+    JobParameters,
+    JobStatus,
+)
 from ingest.storage.database import Database
 from ingest.storage.execution_queries import ExecutionQueries
 from ingest.storage.executions import ExecutionStore
+from tests.support.databases import change
 from tests.support.scripted_job import ScriptedJob, WhenTold
 from tests.support.service import DEADLINE_S
 
@@ -368,3 +378,99 @@ async def test_what_a_dead_process_left_running_has_failed(
         assert await store.recover(actor="service") == []
     finally:
         await database.close()
+
+
+async def test_a_row_that_nobody_runs_hinders_no_start(bench: Bench) -> None:
+    """What is on record as running, and is not, is settled by the start that meets it."""
+    store = ExecutionStore(bench.database)
+    orphan = await store.start(bench.instance, owner="nobody", ask=ASK, resumable=False)
+    assert await bench.start(ScriptedJob()) == orphan.execution_id + 1
+    settled = await bench.get(orphan.execution_id)
+    assert settled.status is JobStatus.FAILED
+    assert settled.exit_message.startswith("the service did not run this execution")
+
+
+async def test_the_other_job_is_no_orphan(bench: Bench) -> None:
+    """Settling the orphan of one job leaves what runs of the other alone."""
+    job = ScriptedJob()
+    execution_id = await bench.run(job)
+    store = ExecutionStore(bench.database)
+    other = (await store.instances())[1]
+    orphan = await store.start(other, owner="nobody", ask=ASK, resumable=False)
+    migration = ScriptedJob(name=other.name)
+    bench.jobs.append(migration)
+    await bench.engine.start(other, migration, ASK, JobParameters())
+    assert (await bench.get(orphan.execution_id)).status is JobStatus.FAILED
+    assert (await bench.get(execution_id)).status is JobStatus.STARTED
+
+
+async def test_an_end_that_somebody_wrote_by_hand_stands(bench: Bench) -> None:
+    """The work is told to stop all the same, nothing is rewritten, and the next start works."""
+    job = ScriptedJob()
+    job.may_wind_down.set()
+    execution_id = await bench.run(job)
+    await change(
+        bench.database,
+        "UPDATE batch_job_execution SET status = 'FAILED', exit_code = 'FAILED', "
+        "exit_message = 'by hand', end_time = last_updated",
+    )
+    by_hand = await bench.get(execution_id)
+    assert await bench.abandon() == NothingToAbandon()
+    assert job.wound_down
+    assert await bench.get(execution_id) == by_hand
+    assert await bench.run(ScriptedJob()) == execution_id + 1
+
+
+async def test_a_row_that_somebody_removed_keeps_nothing(bench: Bench) -> None:
+    """There is nothing left to record: the job is let go, and the next start works."""
+    job = ScriptedJob(when_told=WhenTold.SWALLOW)
+    await bench.run(job)
+    for table in ("step_execution", "job_execution_progress", "job_execution_event"):
+        await change(bench.database, f"DELETE FROM batch_{table}")  # noqa: S608  # a test's own
+    await change(bench.database, "DELETE FROM batch_job_execution")
+    job.release()
+    assert await bench.abandon() == NothingToAbandon()
+    assert isinstance(job.refused, FencedError)
+    await bench.run(ScriptedJob())
+
+
+async def test_an_end_that_cannot_be_written_is_written_when_it_can(bench: Bench) -> None:
+    """Meanwhile an abandon is STOPPING and a start says why it must wait; no 409, no restart."""
+    job = ScriptedJob()
+    job.may_wind_down.set()
+    execution_id = await bench.run(job)
+    with closing(sqlite3.connect(bench.database.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        stuck = await bench.abandon(wait_s=1)
+        assert isinstance(stuck, StillStopping)
+        assert stuck.unrecorded is not None
+        assert "database is locked" in stuck.unrecorded
+        with pytest.raises(EndNotRecordedError, match="database is locked"):
+            await bench.start(ScriptedJob())
+        assert bench.engine.unrecorded() != []
+        other.execute("ROLLBACK")
+    became = await bench.abandon()
+    assert isinstance(became, Abandoned)
+    assert became.execution.id == execution_id
+    assert bench.engine.unrecorded() == []
+    assert await bench.run(ScriptedJob()) == execution_id + 1
+
+
+async def test_an_abandon_that_was_asked_for_by_several_names_the_first(bench: Bench) -> None:
+    """The message names who decided; the history names everybody."""
+    job = ScriptedJob()
+    execution_id = await bench.run(job)
+    askers = [Ask("Ada", "too slow"), Ask("Bob", "me too")]
+    abandons = []
+    for ask in askers:
+        abandons.append(
+            asyncio.create_task(bench.engine.abandon(bench.instance, ask, wait_s=FOR_LONG))
+        )
+        await stopping(bench, execution_id)
+    job.may_wind_down.set()
+    await asyncio.gather(*abandons)
+    ended = await bench.get(execution_id)
+    assert ended.exit_message.startswith("Abandoned on request of Ada (too slow) at ")
+    history = await ExecutionQueries(bench.database).history(execution_id)
+    asked = [event.actor for event in history if event.event is EventName.STOP_ASKED]
+    assert asked == ["Ada", "Bob"]

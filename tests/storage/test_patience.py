@@ -1,0 +1,181 @@
+"""What the database refuses for now is tried again, within bounds."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+from typing import Final
+
+import pytest
+from sqlalchemy import Connection, event, text
+
+from ingest.errors import DatabaseUnavailableError, FencedError
+from ingest.model.job import Counts
+from ingest.storage.database import Database
+from ingest.storage.execution_queries import ExecutionQueries
+from ingest.storage.patience import Patience, PatientDatabase
+from ingest.storage.writer import ExecutionWriter
+from tests.support.databases import row_count, started
+
+DEADLINE_S: Final = 10.0
+LONG_S: Final = 10.0
+
+WRITE: Final = "INSERT INTO bank_scan (job_execution_id, started) VALUES (1, '2020-01-01 00:00:00')"
+
+
+def one_row(connection: Connection) -> Counts:
+    """Write a row, which counts as an item created."""
+    connection.execute(text(WRITE))
+    return Counts(created=1)
+
+
+def patient(writer: ExecutionWriter, database: Database, patience: Patience) -> ExecutionWriter:
+    """Return a writer for the same execution that does not give up at once."""
+    return ExecutionWriter(
+        database, execution_id=writer.execution_id, owner="me", patience=patience
+    )
+
+
+@asynccontextmanager
+async def locked(database: Database) -> AsyncIterator[sqlite3.Connection]:
+    """Hold the database's write lock with a connection of somebody else's."""
+    with closing(sqlite3.connect(database.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield other
+
+
+class Refusals:
+    """Counts the transactions that were refused, and tells of each."""
+
+    def __init__(self, database: Database) -> None:
+        self.seen = 0
+        self._one_more = asyncio.Event()
+        engine = database._writer.sync_engine
+        event.listen(engine, "handle_error", self._refused)
+
+    def _refused(self, _context: object) -> None:
+        self.seen += 1
+        self._one_more.set()
+
+    async def wait_for(self, number: int) -> None:
+        """Wait until so many were refused."""
+        async with asyncio.timeout(DEADLINE_S):
+            while self.seen < number:
+                self._one_more.clear()
+                await self._one_more.wait()
+
+
+async def test_a_lock_that_goes_away_costs_nothing(database: Database) -> None:
+    """A batch that meets somebody else's lock is written when the lock is released, once."""
+    writer = patient(await started(database), database, Patience(LONG_S))
+    refusals = Refusals(database)
+    async with locked(database) as other:
+        write = asyncio.create_task(writer.write(one_row, processed=1))
+        await refusals.wait_for(2)
+        assert not write.done()
+        other.execute("ROLLBACK")
+        async with asyncio.timeout(DEADLINE_S):
+            await write
+    execution = await ExecutionQueries(database).get(1)
+    assert (execution.counts.created, execution.progress.processed) == (1, 1)
+    assert execution.steps[0].rollback_count == refusals.seen
+    assert await row_count(database, "bank_scan") == 1
+
+
+async def test_a_full_disk_that_gets_room_costs_nothing(database: Database) -> None:
+    """SQLite's own word that there is no room is taken as passing, too."""
+    writer = patient(await started(database), database, Patience(LONG_S))
+    pages = await database.write(lambda c: c.execute(text("PRAGMA page_count")).scalar_one())
+    await _limit_pages(database, pages)
+    refusals = Refusals(database)
+
+    def much(connection: Connection) -> Counts:
+        connection.execute(text(WRITE.replace("'2020-01-01 00:00:00'", f"'{'x' * 100_000}'")))
+        return Counts(created=1)
+
+    write = asyncio.create_task(writer.write(much))
+    await refusals.wait_for(1)
+    assert not write.done()
+    await _limit_pages(database, 10_000)
+    async with asyncio.timeout(DEADLINE_S):
+        await write
+    assert await row_count(database, "bank_scan") == 1
+
+
+async def _limit_pages(database: Database, pages: int) -> None:
+    limit = text(f"PRAGMA max_page_count = {pages}")
+    await database.write(lambda connection: connection.execute(limit))
+
+
+async def test_what_lasts_is_let_through(database: Database) -> None:
+    """When the patience is at its end so is the write: it says what SQLite says."""
+    writer = patient(await started(database), database, Patience(0.2))
+    async with locked(database):
+        with pytest.raises(DatabaseUnavailableError, match="database is locked"):
+            await writer.write(one_row)
+    assert await row_count(database, "bank_scan") == 0
+    await writer.write(one_row)
+    assert await row_count(database, "bank_scan") == 1
+
+
+async def test_a_job_that_was_told_to_stop_tries_no_more(database: Database) -> None:
+    """With its patience ended a refusal is final, however long it might have been tried."""
+    patience = Patience(LONG_S)
+    writer = patient(await started(database), database, patience)
+    refusals = Refusals(database)
+    async with locked(database):
+        write = asyncio.create_task(writer.write(one_row))
+        await refusals.wait_for(1)
+        patience.end()
+        async with asyncio.timeout(DEADLINE_S):
+            with pytest.raises(DatabaseUnavailableError):
+                await write
+    assert await row_count(database, "bank_scan") == 0
+
+
+async def test_a_fence_that_closes_between_two_tries_stops_the_write(database: Database) -> None:
+    """The answer to an abandon does not wait for the next try, and that one writes nothing."""
+    writer = patient(await started(database), database, Patience(LONG_S))
+    refusals = Refusals(database)
+    async with locked(database) as other:
+        write = asyncio.create_task(writer.write(one_row))
+        await refusals.wait_for(1)
+        async with asyncio.timeout(DEADLINE_S):
+            await writer.revoke()
+        assert not write.done()
+        other.execute("ROLLBACK")
+        async with asyncio.timeout(DEADLINE_S):
+            with pytest.raises(FencedError):
+                await write
+    await writer.settle()
+    assert await row_count(database, "bank_scan") == 0
+
+
+async def test_what_cannot_pass_is_not_tried_again(database: Database) -> None:
+    """A statement that SQLite will never accept fails at its first try."""
+    refusals = Refusals(database)
+    calm = PatientDatabase(database, Patience(LONG_S))
+    with pytest.raises(DatabaseUnavailableError, match="no such table") as caught:
+        await calm.write(lambda connection: connection.execute(text("DELETE FROM nowhere")))
+    assert not caught.value.is_passing
+    assert refusals.seen == 1
+
+
+async def test_reading_is_as_patient(database: Database) -> None:
+    """A read that is refused for now is tried again as well."""
+    path = database.path
+    hidden = path.with_name("hidden")
+    await database.close()
+    path.rename(hidden)
+    path.mkdir()  # what SQLite cannot open, whoever asks
+    calm = PatientDatabase(database, Patience(LONG_S))
+    refused = asyncio.Event()
+    event.listen(database._readers.sync_engine, "handle_error", lambda _: refused.set())
+    count = text("SELECT count(*) FROM batch_job_instance")
+    read = asyncio.create_task(calm.read(lambda c: c.execute(count).scalar_one()))
+    async with asyncio.timeout(DEADLINE_S):
+        await refused.wait()
+        assert not read.done()
+        path.rmdir()
+        hidden.rename(path)
+        assert await read == 2
