@@ -9,7 +9,15 @@ from aiohttp import web
 
 from ingest.api.errors import add_request_id, answer_errors
 from ingest.api.health import BANK_PROBE, BankProbe
-from ingest.api.keys import BANK, DATABASE, JOBS, LIFECYCLE, SINGLE_ITEMS, Lifecycle
+from ingest.api.keys import (
+    BANK,
+    DATABASE,
+    JOBS,
+    LIFECYCLE,
+    SINGLE_ITEMS,
+    WATCHDOG,
+    Lifecycle,
+)
 from ingest.api.routes import ROUTES
 from ingest.bank.base import ItemBank
 from ingest.bank.folder import FolderBank
@@ -22,6 +30,7 @@ from ingest.jobs.catalog import JobCatalog
 from ingest.jobs.engine import JobEngine
 from ingest.jobs.local import LocalEngine
 from ingest.jobs.service import JobService
+from ingest.jobs.watchdog import LoopWatchdog
 from ingest.settings import Settings
 from ingest.settings.tree import BankSettings
 from ingest.storage.database import Database
@@ -99,10 +108,13 @@ async def _jobs(app: web.Application) -> AsyncIterator[None]:
         await ExecutionStore(database).instances(),
     )
     app[ENGINE] = engine
+    watchdog = LoopWatchdog(engine.running)
+    app[WATCHDOG] = watchdog
     app[JOBS] = JobService(
         catalog, engine, ExecutionQueries(database), abandon_grace_s=server.abandon_grace_s
     )
     app[SINGLE_ITEMS] = SingleItems(bank, database)
-    yield
+    async with watchdog:
+        yield
     await engine.drain(grace_s=server.shutdown_grace_s, by="service")
     app[SINGLE_ITEMS].close()

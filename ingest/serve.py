@@ -1,14 +1,18 @@
-"""The process: it listens until a signal comes, then ends in order."""
+"""The process: it listens until a signal comes, then ends in order, and always ends."""
 
 import asyncio
 import os
 import signal
-from collections.abc import Coroutine
+import threading
+import time
+from collections.abc import Callable, Coroutine
+from types import FrameType
 from typing import Any, Final
 
 import structlog
 from aiohttp import web
 
+from ingest import slices
 from ingest.api.keys import LIFECYCLE
 from ingest.app import ENGINE, create_app
 from ingest.errors import ConfigurationError
@@ -17,42 +21,70 @@ from ingest.settings import Settings
 #: How long answers that are on their way are waited for after the jobs have ended.
 LAST_ANSWERS_S: Final = 3.0
 
+#: What a shutdown may take beyond the jobs' grace. With the default grace it is over before the
+#: 30 s after which orchestrators kill.
+BEYOND_GRACE_S: Final = 4.0
+
+#: A last word must not keep a process whose standard error nobody reads.
+_LAST_WORD_S: Final = 0.5
+
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 _log = structlog.get_logger(__name__)
 
 
 class _Stop:
-    """What the signals say: the first asks for the end, the second ends at once."""
+    """What the signals say: the first asks for the end, the second ends at once.
 
-    def __init__(self) -> None:
+    Handled where the interpreter handles them, not by the event loop: a loop that is blocked must
+    not keep the process. For the same reason a thread ends it when its time is up.
+
+    Args:
+        longest_s: What the end in order may take.
+    """
+
+    def __init__(self, longest_s: float) -> None:
         self.asked = asyncio.Event()
         self.by = ""
+        self._loop = asyncio.get_running_loop()
+        self._longest_s = longest_s
+        for number in _SIGNALS:
+            signal.signal(number, self._handle)
 
-    def __call__(self, number: signal.Signals) -> None:
-        if self.asked.is_set():
+    def _handle(self, number: int, _frame: FrameType | None) -> None:
+        if self.by:
             os._exit(128 + number)
-        self.by = number.name
-        self.asked.set()
+        self.by = signal.Signals(number).name
+        threading.Thread(target=self._end_late, name="deadline", daemon=True).start()
+        self._loop.call_soon_threadsafe(self.asked.set)
+
+    def _end_late(self) -> None:
+        time.sleep(self._longest_s)
+        say = {"after_s": self._longest_s, "signal": self.by}
+        word = threading.Thread(
+            target=_log.error, args=("service did not end in time",), kwargs=say, daemon=True
+        )
+        word.start()
+        word.join(_LAST_WORD_S)
+        os._exit(1)
 
 
-async def serve(settings: Settings) -> int:
-    """Run the service until SIGTERM or SIGINT; return the process's exit code.
+async def serve(
+    settings: Settings, *, create: Callable[[Settings], web.Application] = create_app
+) -> int:
+    """Run the service, as *create* makes it, until a signal; return the process's exit code.
 
     The order of the end: ready answers 503 and nothing new starts, jobs wind down and are
     recorded, answers on their way are sent, the listener and then the database are closed. A job
-    that does not wind down within the grace does not keep the process.
+    that does not wind down within the grace does not keep the process, nor does anything else.
 
     Raises:
         ConfigurationError: The address cannot be listened on.
         DatabaseInUseError: Another process owns the database.
         IngestError: The database cannot be used.
     """
-    stop = _Stop()
-    loop = asyncio.get_running_loop()
-    for number in _SIGNALS:
-        loop.add_signal_handler(number, stop, number)
-    app = create_app(settings)
+    stop = _Stop(settings.server.shutdown_grace_s + BEYOND_GRACE_S)
+    app = create(settings)
     # The runner's own handling would close the listener before ready could answer 503.
     runner = web.AppRunner(
         app, handle_signals=False, access_log=None, shutdown_timeout=LAST_ANSWERS_S
@@ -65,6 +97,7 @@ async def serve(settings: Settings) -> int:
             _log.info("service stopping", signal=stop.by)
             app[LIFECYCLE].closing.set()
             drained = await app[ENGINE].drain(grace_s=settings.server.shutdown_grace_s, by=stop.by)
+            app[LIFECYCLE].drained.set()
     finally:
         if drained:
             await runner.cleanup()
@@ -74,6 +107,9 @@ async def serve(settings: Settings) -> int:
         _log.error("service ended with work that did not wind down")
         os._exit(1)
     _log.info("service stopped")
+    if slices.at_work():
+        # All is recorded and closed; only a thread hangs, on a file system that does not answer.
+        os._exit(0)
     return 0
 
 

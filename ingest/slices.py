@@ -75,6 +75,11 @@ class Slices:
         self._executor.shutdown(wait=False, cancel_futures=True)
 
 
+def at_work() -> bool:
+    """Return whether a slice of anybody's is at work; at the end of a process, that hangs."""
+    return bool(_at_work)
+
+
 def thread_of(future: "asyncio.Future[Any]") -> int | None:
     """Return the thread in which the slice behind a future is at work; None if in none."""
     piece = _at_work.get(future)

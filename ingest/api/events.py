@@ -16,10 +16,14 @@ INTERVAL_S: Final = 0.25
 
 
 async def stream_execution(request: web.Request) -> web.StreamResponse:
-    """Send the execution now and at every change; close once it has ended, or at shutdown."""
+    """Send the execution now and at every change; close once it has ended.
+
+    At a shutdown that is when the jobs have been wound down, or their grace is over.
+    """
     params.only(request, [])
     execution_id = params.path_integer(request, "execution_id", "Job execution id")
-    jobs, closing = request.app[JOBS], request.app[LIFECYCLE].closing
+    jobs, drained = request.app[JOBS], request.app[LIFECYCLE].drained
+    is_last = drained.is_set()
     execution = await jobs.execution(execution_id)
     async with sse_response(request, sep="\n") as stream:
         sent = None
@@ -27,16 +31,17 @@ async def stream_execution(request: web.Request) -> web.StreamResponse:
             if execution.version != sent:
                 await stream.send(orjson.dumps(views.execution(execution)).decode())
                 sent = execution.version
-            if execution.status in ENDED or closing.is_set():
+            if execution.status in ENDED or is_last:
                 break
-            await _pause(closing)
+            await _pause(drained)
+            is_last = drained.is_set()
             execution = await jobs.execution(execution_id)
     return stream
 
 
-async def _pause(closing: asyncio.Event) -> None:
+async def _pause(drained: asyncio.Event) -> None:
     try:
         async with asyncio.timeout(INTERVAL_S):
-            await closing.wait()
+            await drained.wait()
     except TimeoutError:
         pass

@@ -6,7 +6,7 @@ from typing import Any, Final
 from aiohttp import web
 from sqlalchemy import text
 
-from ingest.api.keys import BANK, DATABASE, JOBS, LIFECYCLE
+from ingest.api.keys import BANK, DATABASE, JOBS, LIFECYCLE, WATCHDOG
 from ingest.api.views import json_response
 from ingest.bank.base import ItemBank
 from ingest.errors import BankUnavailableError, DatabaseUnavailableError
@@ -76,6 +76,11 @@ async def health(request: web.Request) -> web.Response:
         "database": database,
         "itemBank": await app[BANK_PROBE].state(app[BANK]),
         "jobs": jobs,
+        "eventLoop": {
+            "status": UP,
+            "lagSeconds": round(app[WATCHDOG].lag_s, 4),
+            "worstLagSeconds": round(app[WATCHDOG].worst_lag_s, 4),
+        },
     }
     works = database["status"] == UP
     return json_response(

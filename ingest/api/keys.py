@@ -8,6 +8,7 @@ from aiohttp import web
 from ingest.bank.base import ItemBank
 from ingest.items.single import SingleItems
 from ingest.jobs.service import JobService
+from ingest.jobs.watchdog import LoopWatchdog
 from ingest.storage.database import Database
 
 
@@ -17,6 +18,8 @@ class Lifecycle:
     def __init__(self) -> None:
         #: Set from the moment in which shutdown begins.
         self.closing = asyncio.Event()
+        #: Set when the jobs have ended, or their grace has: nothing changes any more.
+        self.drained = asyncio.Event()
 
     @property
     def ready(self) -> bool:
@@ -28,4 +31,5 @@ LIFECYCLE: Final = web.AppKey("lifecycle", Lifecycle)
 DATABASE: Final = web.AppKey("database", Database)
 BANK: Final = web.AppKey("bank", ItemBank)
 JOBS: Final = web.AppKey("jobs", JobService)
+WATCHDOG: Final = web.AppKey("watchdog", LoopWatchdog)
 SINGLE_ITEMS: Final = web.AppKey("single_items", SingleItems)

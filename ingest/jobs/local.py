@@ -105,6 +105,12 @@ class LocalEngine:
         await self._stop_settling()
         return not left
 
+    def running(self) -> list[str]:
+        """Name the running executions, for those who look for what keeps the process busy."""
+        return [
+            f"{one.instance.name} (execution {one.execution_id})" for one in self.registry.all()
+        ]
+
     def unrecorded(self) -> list[str]:
         """See `JobEngine.unrecorded`."""
         return [

@@ -7,6 +7,7 @@ from aiohttp import ClientResponse, web
 from pytest_aiohttp import AiohttpClient
 
 from ingest.api.keys import LIFECYCLE
+from ingest.app import ENGINE
 from tests.support.scripted_job import ScriptedJob
 from tests.support.service import DEADLINE_S, Client, ended, json_of, use_jobs
 
@@ -84,14 +85,32 @@ async def test_the_stream_of_what_has_ended_is_one_event(jobs: Client, job: Scri
 async def test_a_shutdown_ends_the_stream(
     app: web.Application, jobs: Client, job: ScriptedJob
 ) -> None:
-    """A listener does not keep the service from ending."""
+    """A listener hears of the end, and does not keep the service from its own."""
     assert (await jobs.post("/sync")).status == 200
     async with asyncio.timeout(DEADLINE_S):
         await job.started.wait()
     stream = await jobs.get("/executions/1/events")
     assert await next_document(stream) is not None
     app[LIFECYCLE].closing.set()
-    assert await documents(stream) == []
+    job.may_wind_down.set()
+    assert await app[ENGINE].drain(grace_s=DEADLINE_S, by="a test")
+    app[LIFECYCLE].drained.set()
+    last = (await documents(stream))[-1]
+    assert '"status":"STOPPED"' in last
+
+
+async def test_a_job_that_hangs_does_not_hold_the_stream(
+    app: web.Application, jobs: Client, job: ScriptedJob
+) -> None:
+    """When the grace of a shutdown is over the stream ends, with the execution still STOPPING."""
+    assert (await jobs.post("/sync")).status == 200
+    async with asyncio.timeout(DEADLINE_S):
+        await job.started.wait()
+    stream = await jobs.get("/executions/1/events")
+    assert await next_document(stream) is not None
+    app[LIFECYCLE].drained.set()
+    await documents(stream)
+    job.release()
 
 
 async def test_there_is_no_stream_of_an_unknown_execution(jobs: Client) -> None:

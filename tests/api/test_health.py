@@ -19,9 +19,14 @@ UP = {"status": "UP"}
 
 
 async def test_a_service_that_works_is_up(client: Client) -> None:
-    """GET /health names database, item bank and jobs."""
+    """GET /health names database, item bank and jobs, and how late the event loop is."""
     components = {"database": UP, "itemBank": UP, "jobs": {**UP, "running": []}}
-    assert await get(client, "/health") == {**UP, "components": components}
+    health = await get(client, "/health")
+    loop = health["components"].pop("eventLoop")
+    assert health == {**UP, "components": components}
+    assert loop.pop("status") == "UP"
+    assert list(loop) == ["lagSeconds", "worstLagSeconds"]
+    assert all(0 <= lag_s < DEADLINE_S for lag_s in loop.values())
 
 
 async def test_health_tells_what_runs(app: web.Application, aiohttp_client: AiohttpClient) -> None:

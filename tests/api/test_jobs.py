@@ -56,6 +56,30 @@ async def test_a_job_tells_what_runs_and_what_ran_last(
     assert (last["jobExecutionId"], last["status"]) == (1, "COMPLETED")
 
 
+async def test_a_running_execution_tells_where_it_stands(
+    app: web.Application, aiohttp_client: AiohttpClient
+) -> None:
+    """With ?stack=1 the lines of its task, outermost first; null once it does not run."""
+    job = ScriptedJob()
+    use_jobs(app, job)
+    client = await aiohttp_client(app)
+    assert (await client.post("/sync")).status == 200
+    async with asyncio.timeout(DEADLINE_S):
+        await job.started.wait()
+    document = await get(client, "/executions/1?stack=1")
+    assert list(document) == [*KEYS, "stack"]
+    first, *_, last = document["stack"]
+    assert re.fullmatch(r"ingest/jobs/local\.py:\d+ in _work", first)
+    assert re.fullmatch(r"asyncio/locks\.py:\d+ in wait", last)
+    assert list(await get(client, "/executions/1?stack=0")) == KEYS
+    assert (await client.get("/executions/1?stack=2")).status == 400
+    job.may_end.set()
+    await ended(client, 1)
+    async with asyncio.timeout(DEADLINE_S):
+        while (await get(client, "/executions/1?stack=1"))["stack"] is not None:
+            pass
+
+
 async def test_a_synchronization_and_a_migration_are_on_record(client: Client) -> None:
     """An execution that has ended tells its times, counts, progress, step and message."""
     await synchronized(client)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 from aiohttp import ClientResponse, web
@@ -10,11 +10,11 @@ from aiohttp.test_utils import TestClient
 
 from ingest.api.keys import DATABASE, JOBS
 from ingest.app import ENGINE, SETTINGS
+from ingest.items.job import Job
 from ingest.jobs.catalog import JobCatalog
 from ingest.jobs.service import JobService
 from ingest.storage.execution_queries import ExecutionQueries
 from ingest.storage.executions import ExecutionStore
-from tests.support.scripted_job import ScriptedJob
 
 Client = TestClient[web.Request, web.Application]
 
@@ -24,7 +24,14 @@ DEADLINE_S = 10.0
 ENDED = {"COMPLETED", "FAILED", "STOPPED", "ABANDONED"}
 
 
-def use_jobs(app: web.Application, *jobs: ScriptedJob) -> None:
+class ReleasableJob(Job, Protocol):
+    """A job for tests, which ends when it is told that the test is over."""
+
+    def release(self) -> None:
+        """Let it come to its end, wherever it stands."""
+
+
+def use_jobs(app: web.Application, *jobs: ReleasableJob) -> None:
     """Let the service run these in the place of its own; they end with it at the latest."""
 
     async def replace(app: web.Application) -> AsyncIterator[None]:
