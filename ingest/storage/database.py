@@ -6,13 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
-import structlog
-from sqlalchemy import URL, Connection, Row, event
+from sqlalchemy import Connection, Row
 from sqlalchemy.exc import DBAPIError, IntegrityError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from ingest.aio import finish
 from ingest.errors import DatabaseUnavailableError
+from ingest.storage.connection import SqliteConnection
 
 T = TypeVar("T")
 
@@ -41,8 +40,6 @@ _SPOILING: Final = frozenset(
     {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY}
 )
 
-_log = structlog.get_logger(__name__)
-
 
 class Transactions(Protocol):
     """What runs transactions: `Database`, or something that is more patient with it."""
@@ -58,8 +55,8 @@ class Database:
     """The database file and the connections to it.
 
     What runs in it is written as plain functions over a SQLAlchemy connection, one call a
-    transaction. A call that has begun always runs to its end: a caller that is cancelled learns
-    of it afterwards. So no transaction is ever left half known.
+    transaction, which is run in a thread. A call that has begun always runs to its end: a caller
+    that is cancelled learns of it afterwards. So no transaction is ever left half known.
 
     Args:
         path: The file; SQLite makes it where it is missing.
@@ -68,11 +65,24 @@ class Database:
 
     def __init__(self, path: Path, *, busy_timeout_s: float = 5.0) -> None:
         self.path = path
-        self._busy_timeout_ms = int(busy_timeout_s * 1000)
-        self._writer = self._engine(pool_size=1, writes=True)
-        self._readers = self._engine(pool_size=READERS, writes=False)
+        pragmas = (
+            f"busy_timeout = {int(busy_timeout_s * 1000)}",
+            "foreign_keys = ON",
+            # In WAL mode FULL is what makes a commit survive a power cut.
+            "synchronous = FULL",
+        )
+        # Switching to WAL writes, so it is left to the writer, which opens the file first.
+        self._writer = SqliteConnection(
+            path, pragmas=(*pragmas, "journal_mode = WAL"), begin="BEGIN IMMEDIATE"
+        )
         # asyncio's lock is fair: writers come in the order in which they asked.
         self._turn = asyncio.Lock()
+        # The one used last comes first, so that no more are opened than are needed.
+        self._readers: asyncio.LifoQueue[SqliteConnection] = asyncio.LifoQueue()
+        for _ in range(READERS):
+            self._readers.put_nowait(
+                SqliteConnection(path, pragmas=(*pragmas, "query_only = ON"), begin="BEGIN")
+            )
 
     async def read(self, query: Callable[[Connection], T]) -> T:
         """Run *query* on one consistent state of the database.
@@ -94,69 +104,38 @@ class Database:
         return await finish(self._write(work))
 
     async def close(self) -> None:
-        """Close every connection. Without this aiosqlite's threads keep the process alive."""
+        """Close every connection. Without this their threads keep the process alive."""
         async with self._turn:
-            await self._writer.dispose()
-            await self._readers.dispose()
+            await self._writer.close()
+        readers = [await self._readers.get() for _ in range(READERS)]
+        for reader in readers:
+            await reader.close()
+            self._readers.put_nowait(reader)
 
     async def _read(self, query: Callable[[Connection], T]) -> T:
+        reader = await self._readers.get()
         try:
-            async with self._readers.connect() as connection:
-                return await connection.run_sync(query)
-        except DBAPIError as error:
-            raise await self._unavailable(error, self._readers) from error
+            return await self._run(reader, query)
+        finally:
+            self._readers.put_nowait(reader)
 
     async def _write(self, work: Callable[[Connection], T]) -> T:
         async with self._turn:
-            try:
-                async with self._writer.begin() as connection:
-                    return await connection.run_sync(work)
-            except IntegrityError:
-                raise
-            except DBAPIError as error:
-                raise await self._unavailable(error, self._writer) from error
+            return await self._run(self._writer, work)
 
-    async def _unavailable(
-        self, error: DBAPIError, engine: AsyncEngine
-    ) -> DatabaseUnavailableError:
-        # The low byte is the primary code. Where the driver gives none, it was not SQLite's fault.
-        code = getattr(error.orig, "sqlite_errorcode", None)
-        primary = None if code is None else code & 0xFF
-        if primary in _SPOILING:
-            await engine.dispose()
-        # The driver's own words alone: SQLAlchemy's would put the parameters into logs and rows.
-        return DatabaseUnavailableError(
-            f"The database {self.path} cannot be used: {error.orig}", is_passing=primary in _PASSING
-        )
-
-    def _engine(self, *, pool_size: int, writes: bool) -> AsyncEngine:
-        engine = create_async_engine(
-            URL.create("sqlite+aiosqlite", database=str(self.path)),
-            pool_size=pool_size,
-            max_overflow=0,
-            pool_timeout=None,
-        )
-        pragmas = [
-            f"busy_timeout = {self._busy_timeout_ms}",
-            "foreign_keys = ON",
-            # In WAL mode FULL is what makes a commit survive a power cut.
-            "synchronous = FULL",
-        ]
-        # Switching to WAL writes, so it is left to the writer, which opens the file first.
-        pragmas.append("journal_mode = WAL" if writes else "query_only = ON")
-        begin = "BEGIN IMMEDIATE" if writes else "BEGIN"
-
-        @event.listens_for(engine.sync_engine, "connect")
-        def _connect(driver_connection: Any, _record: object) -> None:
-            # Python's sqlite3 would else open transactions by itself, and not around DDL.
-            driver_connection.isolation_level = None
-            cursor = driver_connection.cursor()
-            for pragma in pragmas:
-                cursor.execute(f"PRAGMA {pragma}")
-            cursor.close()
-
-        @event.listens_for(engine.sync_engine, "begin")
-        def _begin(connection: Connection) -> None:
-            connection.exec_driver_sql(begin)
-
-        return engine
+    async def _run(self, connection: SqliteConnection, work: Callable[[Connection], T]) -> T:
+        try:
+            return await connection.run(work)
+        except IntegrityError:
+            raise
+        except DBAPIError as error:
+            # The low byte is the primary code. Where there is none, it was not SQLite's fault.
+            code = getattr(error.orig, "sqlite_errorcode", None)
+            primary = None if code is None else code & 0xFF
+            if primary in _SPOILING:
+                await connection.close()
+            # The driver's own words alone: SQLAlchemy's put the parameters into logs and rows.
+            raise DatabaseUnavailableError(
+                f"The database {self.path} cannot be used: {error.orig}",
+                is_passing=primary in _PASSING,
+            ) from error

@@ -1,6 +1,7 @@
 """The fence: the one way in which a running job writes."""
 
 import asyncio
+import threading
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -50,10 +51,15 @@ class ExecutionWriter:
         self._database = database
         self._owner = owner
         self._patience = patience or Patience(0)
+        #: The fence. Transactions run in a thread of their own, so a lock stands between a
+        #: transaction that passes and a caller that closes.
+        self._fence = threading.Lock()
         self._revoked = False
-        #: Clear while a commit is under way, past the point where the fence could stop it.
-        self._committed = asyncio.Event()
-        self._committed.set()
+        #: Set while a commit is under way, past the point where the fence could stop it.
+        self._passed = False
+        #: Set whenever none is.
+        self._settled = asyncio.Event()
+        self._settled.set()
         self._closing: asyncio.Task[None] | None = None
         self._commits = 0
         self._rollbacks = 0
@@ -92,9 +98,7 @@ class ExecutionWriter:
             self._add(connection, added, processed, total)
             if checkpoint is not None:
                 self._save(connection, checkpoint)
-            if self._revoked:
-                raise FencedError(self.execution_id)
-            self._committed.clear()
+            self._pass()
 
         await self._patience.keep_trying(lambda: self._attempt(transaction))
         self._commits += 1
@@ -107,8 +111,11 @@ class ExecutionWriter:
         closed at once. That it is closed is put on record behind the caller's back, for a
         database that is locked must not keep an answer waiting.
         """
-        self._revoked = True
-        await self._committed.wait()
+        with self._fence:
+            self._revoked = True
+            is_committing = self._passed
+        if is_committing:
+            await self._settled.wait()
         if self._closing is None:
             self._closing = asyncio.create_task(self._close_on_record())
 
@@ -134,13 +141,21 @@ class ExecutionWriter:
             _log.warning("fence closed in memory only", reason=str(error))
 
     async def _attempt(self, transaction: Callable[[Connection], None]) -> None:
+        self._settled.clear()
         try:
             await self._database.write(transaction)
         except Exception:
             self._rollbacks += 1
             raise
         finally:
-            self._committed.set()
+            self._passed = False
+            self._settled.set()
+
+    def _pass(self) -> None:
+        with self._fence:
+            if self._revoked:
+                raise FencedError(self.execution_id)
+            self._passed = True
 
     def _is_committed(self, connection: Connection) -> bool:
         """Return whether the last attempt was committed, though its answer was an error."""

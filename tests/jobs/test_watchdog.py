@@ -70,10 +70,9 @@ async def test_a_loop_that_turns_is_not_told_of(heard: Heard) -> None:
 
 async def test_a_watchdog_that_is_left_ends() -> None:
     """Neither its task nor its thread outlives it."""
+    others = set(threading.enumerate())
     async with LoopWatchdog(list, beat_s=0.001, blocked_s=0.004):
-        pass
-    thread = next((one for one in threading.enumerate() if one.name == "watchdog"), None)
-    if thread is not None:
-        await asyncio.to_thread(thread.join, DEADLINE_S)
-        assert not thread.is_alive()
+        (thread,) = set(threading.enumerate()) - others
+    await asyncio.to_thread(thread.join, DEADLINE_S)
+    assert not thread.is_alive()
     assert [task for task in asyncio.all_tasks() if "heartbeat" in task.get_name()] == []

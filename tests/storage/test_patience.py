@@ -50,12 +50,12 @@ class Refusals:
     def __init__(self, database: Database) -> None:
         self.seen = 0
         self._one_more = asyncio.Event()
-        engine = database._writer.sync_engine
-        event.listen(engine, "handle_error", self._refused)
+        self._loop = asyncio.get_running_loop()
+        event.listen(database._writer.engine, "handle_error", self._refused)
 
     def _refused(self, _context: object) -> None:
         self.seen += 1
-        self._one_more.set()
+        self._loop.call_soon_threadsafe(self._one_more.set)
 
     async def wait_for(self, number: int) -> None:
         """Wait until so many were refused."""
@@ -170,7 +170,14 @@ async def test_reading_is_as_patient(database: Database) -> None:
     path.mkdir()  # what SQLite cannot open, whoever asks
     calm = PatientDatabase(database, Patience(LONG_S))
     refused = asyncio.Event()
-    event.listen(database._readers.sync_engine, "handle_error", lambda _: refused.set())
+    loop = asyncio.get_running_loop()
+    reader = database._readers.get_nowait()  # the one that is used next
+    database._readers.put_nowait(reader)
+
+    @event.listens_for(reader.engine, "handle_error")
+    def _refused(_context: object) -> None:
+        loop.call_soon_threadsafe(refused.set)
+
     count = text("SELECT count(*) FROM batch_job_instance")
     read = asyncio.create_task(calm.read(lambda c: c.execute(count).scalar_one()))
     async with asyncio.timeout(DEADLINE_S):
