@@ -8,6 +8,7 @@ from contextlib import closing
 import pytest
 
 from ingest.settings import Settings
+from ingest.storage.lock import DatabaseLock
 from tests.support.processes import DEADLINE_S, serving, session, statuses, synchronizing
 
 
@@ -56,6 +57,40 @@ async def test_a_second_service_on_the_same_database_is_refused(settings: Settin
             assert len(second.lines) == 1
         async with client.get("/health/ready") as response:
             assert response.status == 200
+
+
+async def test_a_service_that_is_refused_has_touched_nothing(settings: Settings) -> None:
+    """Before it holds the lock a process neither reads nor writes the database or its folder."""
+    folder = settings.database.path.parent
+
+    def content() -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+    lock = DatabaseLock(settings.database.path)
+    await lock.acquire()
+    try:
+        before = content()
+        async with serving(settings) as refused:
+            assert await refused.ended() == 1
+        assert content() == before
+    finally:
+        lock.release()
+
+
+async def test_a_service_that_waits_takes_over(settings: Settings) -> None:
+    """In a roll-out the second one serves as soon as the first has gone, with the job startable."""
+    async with serving(settings) as first, session(first) as client:
+        await synchronizing(client)
+        async with serving(settings, "--wait-for-database", str(DEADLINE_S)) as second:
+            line = await second.logged("waiting for the database")
+            assert f"process {first.process.pid} on " in line["owner"]
+            first.process.kill()
+            async with session(second) as successor:
+                async with successor.post("/sync") as response:
+                    assert response.status == 200
+                second.process.terminate()
+                assert await second.ended() == 0
+    assert statuses(settings) == ["FAILED", "STOPPED"]
 
 
 async def test_an_abandon_that_is_under_way_outlives_the_signal(settings: Settings) -> None:

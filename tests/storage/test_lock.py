@@ -127,3 +127,18 @@ async def test_a_database_where_no_lock_can_be_made(path: Path) -> None:
     """The setting is named that has to be changed."""
     with pytest.raises(ConfigurationError, match=r"database\.url: .*No such file or directory"):
         await DatabaseLock(path / "missing" / "ingest.db").acquire()
+
+
+async def test_a_lock_whose_file_was_removed_is_taken_anew(path: Path) -> None:
+    """Whoever waited for it ends up with the lock that the next one will ask for."""
+    first, second, third = DatabaseLock(path), DatabaseLock(path), DatabaseLock(path)
+    await first.acquire()
+    waiting = asyncio.create_task(second.acquire(wait_s=DEADLINE_S))
+    done, _ = await asyncio.wait({waiting}, timeout=0)
+    assert not done
+    first.path.unlink()
+    first.release()
+    await waiting
+    with pytest.raises(DatabaseInUseError):
+        await third.acquire()
+    second.release()

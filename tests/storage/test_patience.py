@@ -186,3 +186,14 @@ async def test_reading_is_as_patient(database: Database) -> None:
         path.rmdir()
         hidden.rename(path)
         assert await read == 2
+
+
+async def test_a_connection_that_cannot_write_any_more_is_made_anew(database: Database) -> None:
+    """Where SQLite says read-only, the cause may be gone while the connection never recovers."""
+    writer = patient(await started(database), database, Patience(LONG_S))
+    refusals = Refusals(database)
+    # Outside a transaction, this lasts for as long as the connection.
+    await database.write(lambda connection: connection.execute(text("PRAGMA query_only = ON")))
+    await writer.write(one_row)
+    assert refusals.seen == 1
+    assert await row_count(database, "bank_scan") == 1

@@ -4,7 +4,7 @@ import asyncio
 import os
 import sqlite3
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any, Final
@@ -66,7 +66,7 @@ class Process:
 
 @asynccontextmanager
 async def serving(
-    settings: Settings, *flags: str, program: str = "ingest"
+    settings: Settings, *flags: str, program: str = "ingest", within: Sequence[str] = ()
 ) -> AsyncIterator[Process]:
     """Run the service; on leaving it is gone, whatever it was doing.
 
@@ -74,8 +74,10 @@ async def serving(
         settings: Name its database and its bank.
         flags: More of its command line.
         program: Another module that takes the same command line.
+        within: A command that becomes the one that is given behind it.
     """
     process = await asyncio.create_subprocess_exec(
+        *within,
         *(sys.executable, "-m", program, "serve", "--port", "0"),
         *("--database", str(settings.database.path), "--bank", settings.bank.url),
         *("--max-items-per-second", str(ITEMS_PER_S), *flags),
