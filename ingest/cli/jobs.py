@@ -208,10 +208,16 @@ def executions(
 @click.command()
 @click.argument("execution_id", metavar="ID", type=int)
 @click.option("--follow", "follows", is_flag=True, help="Show its progress until it has ended.")
+@click.option("--stack", "with_stack", is_flag=True, help="Show where in the code it stands.")
 @service_options
-def execution(*, service: Service, execution_id: int, follows: bool, as_json: bool) -> None:
+def execution(
+    *, service: Service, execution_id: int, follows: bool, with_stack: bool, as_json: bool
+) -> None:
     """Show one execution: its status, its counts, its steps."""
-    one = fetch(service, "GET", f"/executions/{execution_id}")
+    if follows and with_stack:
+        raise click.UsageError("--stack tells of this moment: it cannot go with --follow")
+    query = {"stack": 1 if with_stack else None}
+    one = fetch(service, "GET", f"/executions/{execution_id}", query)
     if follows:
         from ingest.cli.follow import follow  # noqa: PLC0415 - rich takes long to import
 
@@ -229,4 +235,5 @@ def execution(*, service: Service, execution_id: int, follows: bool, as_json: bo
         ("step", f"{step['name']} {step['status']}: {step['writeCount']} written")
         for step in one["steps"]
     ]
-    show.facts([*plain, *nested, *steps])
+    stack = [("stack", line) for line in one.get("stack") or ()]
+    show.facts([*plain, *nested, *steps, *stack])

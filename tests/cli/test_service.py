@@ -58,6 +58,17 @@ def test_one_item(run: Run, service: str) -> None:
     assert run("sync", "--item", 5, "--allow-deletes", 1, "--url", service).exit_code == 2
 
 
+def test_where_an_execution_stands(run: Run, slow_service: str) -> None:
+    """--stack shows the lines of the code, outermost first, of what runs."""
+    environ = {"INGEST_URL": slow_service}
+    assert run("sync", **environ).exit_code == 0
+    shown = run("execution", "1", "--stack", **environ).stdout.splitlines()
+    stack = [line for line in shown if line.startswith("stack\t")]
+    assert stack[0].startswith("stack\tingest/jobs/local.py:")
+    assert "stack" not in run("execution", "1", **environ).stdout
+    assert run("execution", "1", "--stack", "--follow", **environ).exit_code == 2
+
+
 def test_abandon_by_name_and_by_id(run: Run, slow_service: str) -> None:
     """A running job is refused a second start, and is abandoned by its name or instance id."""
     environ = {"INGEST_URL": slow_service}
