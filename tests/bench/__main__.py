@@ -32,7 +32,7 @@ def main() -> None:
         asyncio.run(_make_schema(place.template))
         plan = Plan(
             items=items,
-            abandons=20 if arguments.quick else 30,
+            abandons=arguments.abandons or (20 if arguments.quick else 200),
             starts=30 if arguments.quick else 100,
             repetitions=2 if arguments.quick else 3,
             place=place,
@@ -53,6 +53,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="2,000 items, in about a minute")
     parser.add_argument("--items", type=int, help="so many items instead")
+    parser.add_argument("--abandons", type=int, help="so many abandons instead")
     parser.add_argument("--json", action="store_true", help="print JSON instead of the table")
     parser.add_argument(
         "--rows", type=_names, default=list(ROWS), help=f"some of: {','.join(ROWS)}"

@@ -4,10 +4,10 @@ import math
 import os
 import platform
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 
 @frozen(kw_only=True)
@@ -23,6 +23,8 @@ class Measured:
     goal: str = ""
     goal_p99: str = ""
     with_p99: bool = False
+    #: Where the service's time goes: values for each part.
+    parts: Mapping[str, Sequence[float]] = field(factory=dict)
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
@@ -46,6 +48,11 @@ def document(measured: Measured) -> dict[str, Any]:
         },
         "goal": {"median": measured.goal, "p99": measured.goal_p99},
     }
+    if measured.parts:
+        result["parts"] = {
+            name: {"median": statistics.median(values), "p99": percentile(values, 99)}
+            for name, values in measured.parts.items()
+        }
     if measured.with_p99:
         service, floor = percentile(measured.service, 99), percentile(measured.floor, 99)
         result["p99"] = {"service": service, "floor": floor, "ratio": service / floor}
@@ -81,6 +88,17 @@ def table(documents: Sequence[dict[str, Any]]) -> str:
                         one["floor"],
                     )
                 )
+    parts = [
+        (f"{one['row']}: {name}", *(f"{part[figure]:,.2f} {one['unit']}" for figure in part))
+        for one in documents
+        for name, part in one.get("parts", {}).items()
+    ]
+    if not parts:
+        return _aligned(lines)
+    return f"{_aligned(lines)}\n\n{_aligned([('where the time goes', 'median', 'p99'), *parts])}"
+
+
+def _aligned(lines: Sequence[Sequence[str]]) -> str:
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()

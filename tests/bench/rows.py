@@ -1,9 +1,10 @@
 """The rows: what is asked of the service and of its floor, in turn."""
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
-from typing import Final
+from typing import Any, Final
 
 from attrs import frozen
 
@@ -38,11 +39,17 @@ def abandon(plan: Plan) -> Iterable[Measured]:
         latest_s = min(_LATEST_ABANDON_S, 0.6 * ours.sync())
         ours.empty()
         took: list[list[float]] = [[], [], []]
+        parts: defaultdict[str, list[float]] = defaultdict(list)
         for number in range(plan.abandons):
             # The golden ratio's multiples fall evenly, and the same in every run.
             after_s = 0.05 + latest_s * (number * _GOLDEN % 1.0)
             for server, times in zip([ours, *floors], took, strict=True):
-                times.append(_abandoned(server, after_s) * 1000)
+                answer, took_s = _abandoned(server, after_s)
+                times.append(took_s * 1000)
+                if server is ours:
+                    for name, ms in ours.parts_of_abandon(answer, took_s).items():
+                        parts[name].append(ms)
+                server.empty()
             plan.say(f"abandon {number + 1} of {plan.abandons}")
     for name, floor_is, times in (
         ("abandon", "bare handler and task, leaves its thread at work", took[1]),
@@ -57,15 +64,14 @@ def abandon(plan: Plan) -> Iterable[Measured]:
             goal="≤ 1.3",
             goal_p99="≤ 2",
             with_p99=True,
+            parts=parts if times is took[2] else {},
         )
 
 
-def _abandoned(server: Server, after_s: float) -> float:
+def _abandoned(server: Server, after_s: float) -> tuple[Any, float]:
     server.ask("POST", "/sync")
     time.sleep(after_s)
-    took_s = server.abandon()
-    server.empty()
-    return took_s
+    return server.abandon()
 
 
 def start(plan: Plan) -> Iterable[Measured]:
