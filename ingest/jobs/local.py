@@ -180,7 +180,8 @@ class LocalEngine:
         ):
             with attempt:
                 async with self.registry.gate(instance.id):
-                    if self.registry.get(instance.id) is None:
+                    # Of an attempt that failed while it was cancelled only the error is left.
+                    if not self._closing and self.registry.get(instance.id) is None:
                         await self._store.settle_orphan(instance.id, actor=_SERVICE)
 
     async def _stop_settling(self) -> None:
