@@ -61,7 +61,6 @@ class ExecutionWriter:
         self._settled = asyncio.Event()
         self._settled.set()
         self._closing: asyncio.Task[None] | None = None
-        self._commits = 0
         self._rollbacks = 0
 
     async def write(
@@ -86,13 +85,15 @@ class ExecutionWriter:
             FencedError: This execution may not write any more.
             DatabaseUnavailableError: As `Database.write`, for longer than the patience lasts.
         """
-        tried = False
+        commits_before: int | None = None
 
         def transaction(connection: Connection) -> None:
-            nonlocal tried
-            if tried and self._is_committed(connection):
-                return
-            tried = True
+            nonlocal commits_before
+            commits = self._commits(connection)
+            if commits_before is None:
+                commits_before = commits
+            elif commits != commits_before:
+                return  # the last attempt was committed, though its answer was an error
             self._claim(connection)
             added = counts if work is None else counts + work(connection)
             self._add(connection, added, processed, total)
@@ -101,7 +102,6 @@ class ExecutionWriter:
             self._pass()
 
         await self._patience.keep_trying(lambda: self._attempt(transaction))
-        self._commits += 1
         self._rollbacks = 0
 
     async def revoke(self) -> None:
@@ -157,14 +157,13 @@ class ExecutionWriter:
                 raise FencedError(self.execution_id)
             self._passed = True
 
-    def _is_committed(self, connection: Connection) -> bool:
-        """Return whether the last attempt was committed, though its answer was an error."""
-        commits = connection.execute(
-            select(step_execution.c.commit_count).where(
-                step_execution.c.job_execution_id == self.execution_id
-            )
-        ).scalar()
-        return commits == self._commits + 1
+    def _commits(self, connection: Connection) -> int:
+        """Return how many of this execution's writes are on record; -1 before its first step."""
+        query = select(step_execution.c.commit_count).where(
+            step_execution.c.job_execution_id == self.execution_id
+        )
+        commits = connection.execute(query).scalar()
+        return -1 if commits is None else commits
 
     def _claim(self, connection: Connection) -> None:
         claimed = connection.execute(

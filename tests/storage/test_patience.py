@@ -8,6 +8,7 @@ from typing import Final
 
 import pytest
 from sqlalchemy import Connection, event, text
+from sqlalchemy.exc import OperationalError
 
 from ingest.errors import DatabaseUnavailableError, FencedError
 from ingest.model.job import Counts
@@ -197,3 +198,43 @@ async def test_a_connection_that_cannot_write_any_more_is_made_anew(database: Da
     await writer.write(one_row)
     assert refusals.seen == 1
     assert await row_count(database, "bank_scan") == 1
+
+
+async def test_a_commit_that_was_answered_with_an_error_is_not_repeated(database: Database) -> None:
+    """A retry sees that the attempt before was carried out after all: the batch is there once."""
+    writer = patient(await started(database), database, Patience(LONG_S))
+    await writer.write(one_row)
+    fail_after(database, commits=1)
+    async with asyncio.timeout(DEADLINE_S):
+        await writer.write(one_row)
+    execution = await ExecutionQueries(database).get(1)
+    assert execution.counts.created == await row_count(database, "bank_scan") == 2
+
+
+async def test_a_write_behind_one_whose_commit_was_told_as_an_error(database: Database) -> None:
+    """A job that goes on after such an error loses nothing: the next batch is written, too."""
+    writer = await started(database)
+    fail_after(database, commits=1)
+    with pytest.raises(DatabaseUnavailableError):
+        await writer.write(one_row)
+    again = patient(writer, database, Patience(LONG_S))
+    fail_after(database, commits=0)
+    async with asyncio.timeout(DEADLINE_S):
+        await again.write(one_row)
+    execution = await ExecutionQueries(database).get(1)
+    assert execution.counts.created == await row_count(database, "bank_scan") == 2
+
+
+def fail_after(database: Database, *, commits: int) -> None:
+    """Answer the next commit with an error, before or after it was carried out."""
+    engine = database._writer.engine
+
+    def fail(connection: Connection) -> None:
+        event.remove(engine, "commit", fail)
+        if commits:
+            connection.exec_driver_sql("COMMIT")
+        error = sqlite3.OperationalError("database or disk is full")
+        error.sqlite_errorcode = sqlite3.SQLITE_FULL
+        raise OperationalError("COMMIT", None, error)
+
+    event.listen(engine, "commit", fail)

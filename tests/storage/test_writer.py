@@ -173,3 +173,27 @@ async def test_a_locked_database_does_not_keep_the_fence_open(tmp_path: Path) ->
     await writer.settle()
     await assert_fenced(writer, database)
     await database.close()
+
+
+async def test_what_another_execution_has_is_left_alone(database: Database) -> None:
+    """To close one execution's fence or save its checkpoint touches no other."""
+    one, other = await started(database), await started(database, owner="other", job=1)
+    await one.write(checkpoint="one")
+    await other.write(checkpoint="other")
+    await one.write(checkpoint="one more")
+    await one.revoke()
+    await one.settle()
+    await other.write(one_row)
+    query = "SELECT checkpoint FROM batch_job_execution_context ORDER BY job_execution_id"
+    assert [row[0] for row in await rows(database, query)] == ["one more", "other"]
+
+
+async def test_a_fence_that_closed_in_memory_only_stays_closed(database: Database) -> None:
+    """Where its closing could not be put on record, it keeps out what comes later all the same."""
+    writer = await started(database)
+    with closing(sqlite3.connect(database.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        await writer.revoke()
+        await writer.settle()
+        other.execute("ROLLBACK")
+    await assert_fenced(writer, database)
