@@ -194,7 +194,7 @@ class Asked:
                 one = self.met[answer.execution_id]
                 assert now_s >= self.at_s + self.wait_s
                 assert one.over or answer.unrecorded is None
-                assert not self.ran_over or answer.unrecorded is not None
+                assert answer.unrecorded is not None or not (one is self.ran and self.ran_over)
                 assert self.unclear or one.told or one.by_hand or self.ran_over
                 one.seal()
             case NothingToAbandon():
