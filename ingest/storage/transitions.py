@@ -46,7 +46,12 @@ def end(
     connection.execute(
         update(job_execution)
         .where(job_execution.c.job_execution_id == execution_id)
-        .values(end_time=end_time, exit_message=exit_message, owner="")
+        .values(
+            end_time=end_time,
+            exit_message=exit_message,
+            owner="",
+            last_updated=max(utc_now(), row.last_updated, end_time),
+        )
     )
     step = step_status(status)
     connection.execute(

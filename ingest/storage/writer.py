@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import structlog
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, case, insert, select, update
 
 from ingest.errors import DatabaseUnavailableError, FencedError
 from ingest.model.job import RUNNING, Counts
@@ -166,6 +166,7 @@ class ExecutionWriter:
         return -1 if commits is None else commits
 
     def _claim(self, connection: Connection) -> None:
+        now, last = utc_now(), job_execution.c.last_updated
         claimed = connection.execute(
             update(job_execution)
             .where(
@@ -174,7 +175,11 @@ class ExecutionWriter:
                 job_execution.c.owner != "",
                 job_execution.c.status.in_(RUNNING),
             )
-            .values(version=job_execution.c.version + 1, last_updated=utc_now())
+            # A clock that stepped back must not take the row back with it.
+            .values(
+                version=job_execution.c.version + 1,
+                last_updated=case((last > now, last), else_=now),
+            )
         )
         if self._revoked or claimed.rowcount != 1:
             raise FencedError(self.execution_id)

@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from ingest.storage.executions import ExecutionStore
 from ingest.storage.schema import upgrade
 from ingest.storage.transitions import utc_now
 from ingest.storage.writer import ExecutionWriter
-from tests.support.databases import row_count, rows, started
+from tests.support.databases import change, row_count, rows, started
 
 DEADLINE_S = 10
 
@@ -37,6 +38,21 @@ async def assert_fenced(writer: ExecutionWriter, database: Database) -> None:
         await writer.write(one_row, processed=1, total=9, checkpoint="{}")
     after = [list(await rows(database, f"SELECT * FROM {table}")) for table in tables]  # noqa: S608
     assert after == before
+
+
+async def test_a_clock_that_stepped_back_does_not_take_the_row_back(database: Database) -> None:
+    """What was last updated stays so, and at least as late as the end."""
+    writer = await started(database)
+    await change(database, "UPDATE batch_job_execution SET last_updated = '2999-01-01 00:00:00'")
+    await writer.write(one_row)
+    later = datetime(2999, 1, 2, tzinfo=UTC)
+    execution = await ExecutionQueries(database).get(writer.execution_id)
+    assert execution.last_updated == datetime(2999, 1, 1, tzinfo=UTC)
+    await ExecutionStore(database).end(
+        writer.execution_id, lambda _: Outcome(JobStatus.FAILED, ""), work_ended_at=later, asks=()
+    )
+    ended = await ExecutionQueries(database).get(writer.execution_id)
+    assert (ended.end_time, ended.last_updated) == (later, later)
 
 
 async def test_rows_counts_progress_and_checkpoint_are_written_together(
