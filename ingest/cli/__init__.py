@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from ingest.cli.bank import bank
+from ingest.cli.db import db
 from ingest.cli.items import items, problems
 from ingest.cli.jobs import abandon, execution, executions, jobs, migrate, sync
 from ingest.cli.serve import config, serve
@@ -70,6 +71,7 @@ for _command in (
     items,
     problems,
     bank,
+    db,
 ):
     cli.add_command(_command)
 

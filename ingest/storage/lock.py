@@ -91,7 +91,8 @@ class DatabaseLock:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                if loop.time() >= deadline:
+                # `is_owned` has the lock for a moment, and shared: that makes nobody an owner.
+                if loop.time() >= deadline and not _may_share(descriptor):
                     raise DatabaseInUseError(self._in_use(descriptor)) from None
             else:
                 return
@@ -107,6 +108,28 @@ class DatabaseLock:
             f"{_owner(descriptor)}. Stop that one, name another database, "
             "or wait for it with --wait-for-database SECONDS"
         )
+
+
+def is_owned(database: Path) -> bool:
+    """Tell whether a process has the database now, without making a lock file or keeping it."""
+    try:
+        descriptor = os.open(DatabaseLock(database).path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        return not _may_share(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _may_share(descriptor: int) -> bool:
+    """Tell whether nobody has the lock for itself; what was locked to find out is let go."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    fcntl.flock(descriptor, fcntl.LOCK_UN)
+    return True
 
 
 def _owner(descriptor: int) -> str:

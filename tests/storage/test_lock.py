@@ -1,6 +1,7 @@
 """One owner per database."""
 
 import asyncio
+import fcntl
 import os
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ingest.errors import ConfigurationError, DatabaseInUseError
-from ingest.storage.lock import DatabaseLock
+from ingest.storage.lock import DatabaseLock, is_owned
 
 DEADLINE_S = 10
 
@@ -86,6 +87,24 @@ async def test_waiting_ends_when_its_time_is_over(path: Path) -> None:
     first.release()
     await second.acquire()
     second.release()
+
+
+async def test_who_only_looks_refuses_nobody(path: Path) -> None:
+    """A shared lock, as of one who asks whether there is an owner, is waited for."""
+    lock = DatabaseLock(path)
+    lock.path.touch()
+    assert not is_owned(path)
+    with lock.path.open() as looking:
+        fcntl.flock(looking, fcntl.LOCK_SH)
+        acquiring = asyncio.create_task(lock.acquire())
+        done, _ = await asyncio.wait({acquiring}, timeout=0)
+        assert not done
+    await acquiring
+    assert is_owned(path)
+    with pytest.raises(DatabaseInUseError):
+        await DatabaseLock(path).acquire()
+    lock.release()
+    assert not is_owned(path)
 
 
 async def test_a_cancelled_wait_keeps_nothing(path: Path) -> None:
