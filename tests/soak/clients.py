@@ -80,6 +80,9 @@ class Crowd:
     session: ClientSession
     heard: Heard
     keys: list[str]
+    mix: Mix
+    #: Is told of every request in the moment before it is sent.
+    sent: Heard = field(default=lambda _: None)
     record: list[Exchange] = field(factory=list)
     #: The execution last started, for those who name one.
     last_started: int = 1
@@ -105,6 +108,7 @@ class Crowd:
             sent_at=datetime.now(UTC),
         )
         self.record.append(exchange)
+        self.sent(exchange)
         try:
             async with asyncio.timeout(hang_up_after_s):
                 async with self.session.request(method, path, headers=headers) as response:
@@ -123,8 +127,9 @@ class Crowd:
             self.heard(exchange)
         return exchange
 
-    async def live(self, name: str, rng: Random, mix: Mix) -> None:
+    async def live(self, name: str, rng: Random) -> None:
         """Ask for one thing after the other, until it is over or nobody answers."""
+        mix = self.mix
         acts: list[tuple[Callable[[str, Random, float | None], Awaitable[Exchange]], int]] = [
             (self._start, mix.start),
             (self._abandon, mix.abandon),
@@ -154,7 +159,11 @@ class Crowd:
             path += f"?execution={self.last_started}"
         elif rng.randrange(4) == 0:
             path += "?reason=enough"
-        headers = {"Prefer": f"wait={rng.randrange(3)}"} if rng.randrange(5) == 0 else None
+        headers = None
+        if rng.randrange(100) < self.mix.no_wait_percent:
+            headers = {"Prefer": "wait=0"}
+        elif rng.randrange(7) == 0:
+            headers = {"Prefer": f"wait={rng.randrange(1, 3)}"}
         return await self.ask(name, "PUT", path, headers=headers, hang_up_after_s=hang_up_after_s)
 
     async def _look(self, name: str, rng: Random, hang_up_after_s: float | None) -> Exchange:

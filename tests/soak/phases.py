@@ -17,12 +17,16 @@ class Mix:
     look: int = 2
     single: int = 2
     hang_up_percent: int = 10
+    #: Of the abandons.
+    no_wait_percent: int = 7
 
 
 BUSY: Final = Mix()
 CALM: Final = Mix(start=1, abandon=0, look=6, single=1, hang_up_percent=5)
 WORKING: Final = Mix(start=5, abandon=1, look=2, single=2)
 STOPPING: Final = Mix(start=6, abandon=5, look=1, single=1)
+#: Abandons that do not wait: then it goes on record that the work is stopping.
+IMPATIENT: Final = Mix(start=6, abandon=5, look=1, single=1, no_wait_percent=70)
 
 
 @frozen(kw_only=True)
@@ -51,6 +55,8 @@ _BECOMES: Final = r"^UPDATE batch_job_execution SET version.*\|\d+,"
 TERM: Final = "SIGTERM"
 TERM_EARLY: Final = "SIGTERM at start"
 
+#: A client kills it a moment after it has sent an abandon. Most wind-downs are too brief for a row.
+ABANDON_SENT: Final = "wind-down: brief"
 #: A client kills it when it has read this answer.
 AFTER_ABANDON: Final = "answered: abandon"
 AFTER_START: Final = "answered: start"
@@ -65,8 +71,8 @@ PHASES: Final[dict[str, Phase]] = {
     "start: marked STARTED": Phase(
         ways=((("sql", r"^INSERT INTO batch_step_execution", 1),),), delay_ms=1.0
     ),
-    "scan": Phase(ways=((("sql", r"^INSERT INTO bank_scan", 1), _COMMIT),), delay_ms=4.0),
-    "read": Phase(ways=((("sql", r"FROM ingest_problem\b", 1),),), delay_ms=20.0),
+    "scan": Phase(ways=((("sql", r"^INSERT INTO bank_scan", 1), _COMMIT),), delay_ms=4.0, weight=4),
+    "read": Phase(ways=((("sql", r"FROM ingest_problem\b", 1),),), delay_ms=20.0, weight=4),
     "write": Phase(
         weight=6,
         ways=tuple(
@@ -96,8 +102,9 @@ PHASES: Final[dict[str, Phase]] = {
         delay_ms=4.0,
         weight=4,
     ),
-    "wind-down": Phase(
-        ways=((("sql", _BECOMES + "STOPPING,", 1), _COMMIT),), mix=STOPPING, weight=4
+    ABANDON_SENT: Phase(mix=STOPPING, weight=6, delay_ms=15.0),
+    "wind-down: STOPPING on record": Phase(
+        ways=((("sql", _BECOMES + "STOPPING,", 1), _COMMIT),), mix=IMPATIENT, weight=4
     ),
     "end being recorded": Phase(
         ways=(
@@ -141,7 +148,7 @@ PHASES: Final[dict[str, Phase]] = {
         ),
         delay_ms=6.0,
         mix=WORKING,
-        weight=3,
+        weight=4,
         rates=(100.0,),
     ),
     RECOVERY: Phase(
@@ -150,7 +157,7 @@ PHASES: Final[dict[str, Phase]] = {
             (("sql", r"^INSERT INTO batch_job_execution_event", 1),),
             (("sql", _BECOMES + "FAILED,", 1), _COMMIT),
         ),
-        weight=3,
+        weight=6,
     ),
     SCHEMA: Phase(
         ways=(

@@ -2,17 +2,21 @@
 
 import asyncio
 import signal
+import sqlite3
 import time
 from collections.abc import Collection
+from contextlib import closing
 from random import Random
 from typing import Final
 
 from attrs import define, evolve, field
 
+from ingest.model.job import RUNNING
 from ingest.storage.check import check_database
 from tests.soak.arena import Arena, blows, draw
 from tests.soak.clients import Crowd, Exchange, Heard, session
 from tests.soak.phases import (
+    ABANDON_SENT,
     AFTER_ABANDON,
     AFTER_START,
     ANY,
@@ -32,6 +36,8 @@ _SURELY_READ_S: Final = 0.25
 _MOMENT_S: Final = 0.05
 
 _OK: Final = 200
+
+RUNNING_SQL: Final = ", ".join(f"'{status}'" for status in sorted(RUNNING))
 
 
 @define
@@ -62,7 +68,7 @@ async def kill_round(arena: Arena, plan: RoundPlan) -> list[str]:
         arena.renew(empty=True)
     life = await _life(arena, plan)
     arena.tally.tried[plan.phase] += 1
-    arena.tally.hit[plan.phase] += life.hit
+    arena.tally.hit[plan.phase] += life.hit and _was_winding_down(arena, plan)
     if life.code != -signal.SIGKILL and not (plan.phase == SHUTDOWN and life.code == 0):
         wrong.append(f"exit code {life.code} after SIGKILL")
     if plan.phase == SCHEMA:
@@ -73,6 +79,15 @@ async def kill_round(arena: Arena, plan: RoundPlan) -> list[str]:
     else:
         arena.look(plan.phase, life.record)
     return wrong + life.wrong
+
+
+def _was_winding_down(arena: Arena, plan: RoundPlan) -> bool:
+    """Tell whether the blow met what it was to: a job on record as running, which is an orphan."""
+    if plan.phase != ABANDON_SENT:
+        return True
+    with closing(sqlite3.connect(arena.database)) as database:
+        query = f"SELECT count(*) FROM batch_job_execution WHERE status IN ({RUNNING_SQL})"
+        return bool(database.execute(query).fetchone()[0])
 
 
 async def term_round(arena: Arena, plan: RoundPlan) -> list[str]:
@@ -159,11 +174,15 @@ async def _lived(arena: Arena, plan: RoundPlan, victim: Victim, url: str, life: 
     if plan.phase in (AFTER_ABANDON, AFTER_START):
         heard = _killer(plan, rng, victim, life, then=arena.observer.heard)
     async with session(url) as opened:
-        crowd = Crowd(session=opened, heard=heard, keys=_keys(arena, rng), record=life.record)
+        crowd = Crowd(
+            session=opened, heard=heard, keys=_keys(arena, rng), mix=plan.mix, record=life.record
+        )
+        if plan.phase == ABANDON_SENT:
+            crowd.sent = _killer_in_wind_down(plan, rng, victim, life)
         life.wrong += await _open(crowd, rng, may_be_told=plan.by_signal)
         names = [f"client {number}" for number in range(plan.clients)]
         living = [
-            asyncio.create_task(crowd.live(name, Random(f"{plan.seed}/{name}"), plan.mix))  # noqa: S311
+            asyncio.create_task(crowd.live(name, Random(f"{plan.seed}/{name}")))  # noqa: S311
             for name in names
         ]
         await _until_the_end(plan, victim, life)
@@ -214,6 +233,26 @@ def _killer(plan: RoundPlan, rng: Random, victim: Victim, life: Life, *, then: H
         then(exchange)
 
     return heard
+
+
+def _killer_in_wind_down(plan: RoundPlan, rng: Random, victim: Victim, life: Life) -> Heard:
+    """Return what kills the process a moment after an abandon was sent of what was started."""
+    left = rng.randint(1, 3)
+
+    def kill(exchange: Exchange) -> None:
+        # With the answer read it would be another phase: then it is the next abandon's turn.
+        if exchange.status is None and not life.hit:
+            victim.signal(signal.SIGKILL)
+            life.hit = True
+
+    def sent(exchange: Exchange) -> None:
+        nonlocal left
+        if exchange.is_abandon:
+            left -= 1
+            if left <= 0:
+                asyncio.get_running_loop().call_later(plan.delay_s, kill, exchange)
+
+    return sent
 
 
 def _unheard(_: Exchange) -> None:

@@ -8,6 +8,7 @@ from typing import Final
 from tests.soak.arena import Arena
 from tests.soak.clients import Crowd, Exchange, session
 from tests.soak.evidence import content
+from tests.soak.phases import BUSY
 from tests.soak.processes import SHUTDOWN_BESIDE_S, SHUTDOWN_GRACE_S
 
 #: A synchronization of the bank takes a second.
@@ -52,7 +53,7 @@ async def _synchronize(arena: Arena, database: Path) -> tuple[list[Exchange], li
         if database == arena.database:
             arena.observer.recovered()
         async with session(url) as opened, asyncio.timeout(_COMPLETED_WITHIN_S):
-            crowd = Crowd(session=opened, heard=lambda _: None, keys=[], record=record)
+            crowd = Crowd(session=opened, heard=lambda _: None, keys=[], mix=BUSY, record=record)
             start = await crowd.ask("last", "POST", "/sync?allow-deletes=1000")
             status = f"{start.status}"
             while start.document and status not in _ENDED:

@@ -11,6 +11,7 @@ from aiohttp import ClientSession, ClientTimeout, TCPConnector
 from tests.soak.arena import Arena, draw
 from tests.soak.clients import ANSWER_WITHIN_S, Crowd, Exchange
 from tests.soak.evidence import reading
+from tests.soak.phases import BUSY
 from tests.soak.processes import SHUTDOWN_BESIDE_S, SHUTDOWN_GRACE_S, HungError, Victim
 from tests.soak.victim import STUBBORN
 
@@ -32,7 +33,9 @@ async def storm_rounds(arena: Arena, storms: int) -> list[str]:
         if url is None:
             return [f"the process ended before it was ready: {victim.log.read_text()}"]
         async with _wide_session(url) as session:
-            crowd = Crowd(session=session, heard=arena.observer.heard, keys=[], record=record)
+            crowd = Crowd(
+                session=session, heard=arena.observer.heard, keys=[], mix=BUSY, record=record
+            )
             for number in range(storms):
                 wrong += await _storm(arena, crowd, number)
                 arena.say(f"storm {number + 1} of {storms}")
@@ -77,7 +80,9 @@ async def stubborn_rounds(arena: Arena, rounds: int) -> list[str]:
     try:
         url = f"http://127.0.0.1:{port}"
         async with _wide_session(url) as session:
-            crowd = Crowd(session=session, heard=arena.observer.heard, keys=[], record=record)
+            crowd = Crowd(
+                session=session, heard=arena.observer.heard, keys=[], mix=BUSY, record=record
+            )
             wrong += await _until_up(crowd)
             record.clear()
             for number in range(rounds):
