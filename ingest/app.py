@@ -1,7 +1,6 @@
 """The one place where the objects meet."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Final
 
 import structlog
@@ -21,6 +20,7 @@ from ingest.api.keys import (
 from ingest.api.routes import ROUTES
 from ingest.bank.base import ItemBank
 from ingest.bank.folder import FolderBank
+from ingest.bank.one_repository import OneRepositoryBank
 from ingest.bank.pace import Pace
 from ingest.errors import BankUnavailableError
 from ingest.items.migration import Migration
@@ -60,8 +60,9 @@ def create_app(settings: Settings) -> web.Application:
 
 def create_bank(settings: BankSettings) -> ItemBank:
     """Return the item bank that the settings name."""
-    return FolderBank(
-        Path(settings.url),
+    kind = OneRepositoryBank if settings.is_one_repository else FolderBank
+    return kind(
+        settings.path,
         pace=Pace(settings.max_items_per_second),
         ignore_projects=settings.ignore_projects,
         ignore_items=settings.ignore_items,

@@ -522,13 +522,43 @@ def test_a_database_without_a_file_is_refused(url: str) -> None:
     assert "must name a file, without options: give FILE or sqlite:///FILE" in message
 
 
-@pytest.mark.parametrize("url", ["gitlab+https://git.example/items", "git+file:bank", "https://x"])
+@pytest.mark.parametrize("url", ["gitlab+https://git.example/items", "git+ssh:bank", "https://x"])
 def test_other_item_banks_are_refused(url: str) -> None:
     """The refusal names the kind of bank that is not supported, and what is."""
     assert refusal(overrides={"bank.url": url}) == (
         f"bank.url = '{url}' (flag --bank): {url.partition(':')[0]} is not supported by this "
-        "version: give a folder of git repositories; the default is 'item-bank'"
+        "version: give DIR, a folder of git repositories, or git+file:DIR, one repository; "
+        "the default is 'item-bank'"
     )
+
+
+@pytest.mark.parametrize(
+    ("url", "path", "is_one_repository"),
+    [
+        ("bank", "bank", False),
+        ("git+file:bank", "bank", True),
+        ("git+file:/srv/bank.git", "/srv/bank.git", True),
+        ("git+file:///srv/my bank", "/srv/my bank", True),
+    ],
+)
+def test_a_bank_is_a_folder_or_one_repository(
+    url: str, path: str, *, is_one_repository: bool
+) -> None:
+    """The address tells which, and the folder is relative or absolute."""
+    bank = load(None, {"bank.url": url}, {}).settings.bank
+    assert (bank.path.resolve(), bank.is_one_repository) == (
+        Path(path).resolve(),
+        is_one_repository,
+    )
+
+
+@pytest.mark.parametrize("url", ["git+file:", "git+file: ", "git+file://host/bank"])
+def test_one_repository_lies_in_a_local_folder(url: str) -> None:
+    """An address that names no folder, or a host, is refused with what is accepted."""
+    assert (
+        "must name a local folder: give DIR, a folder of git repositories, or git+file:DIR, one "
+        "repository"
+    ) in refusal(overrides={"bank.url": url})
 
 
 @pytest.mark.parametrize(

@@ -109,7 +109,8 @@ class ItemBank(Protocol):
 
         *derive* runs where the reading runs (for local banks in a worker thread), so that bytes
         do not pile up between the two. Results come in slices, in the order of *wanted*. An item
-        that cannot be read is a `Rejected`; one that has vanished meanwhile is left out.
+        that cannot be read is a `Rejected`; one that has vanished meanwhile is left out, or is read
+        as it was listed where the bank still has that.
 
         Raises:
             BankUnavailableError: The bank went away.

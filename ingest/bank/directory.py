@@ -13,9 +13,10 @@ from typing import Final
 from attrs import frozen
 
 from ingest.bank.base import Listing
+from ingest.bank.names import Ignored, by_number, is_key, key_problem
 from ingest.bank.repository import UNREADABLE, head_revision, open_repository
 from ingest.errors import BankUnavailableError, ItemNotFoundError
-from ingest.model.item import ITEM_ID_MAX, Problem, ProblemKind
+from ingest.model.item import Problem, ProblemKind
 
 _ENTRY: Final = re.compile(r"([0-9]+)(\.git)?", re.ASCII)
 
@@ -42,8 +43,7 @@ class Directory:
         self, root: Path, *, ignore_projects: Iterable[str], ignore_items: Iterable[int]
     ) -> None:
         self.root = root
-        self._ignore_names = {name.casefold() for name in ignore_projects}
-        self._ignore_keys = {str(item_id) for item_id in ignore_items}
+        self._ignored = Ignored(projects=ignore_projects, items=ignore_items)
 
     def identity(self) -> tuple[int, int]:
         """Return what tells this folder from another one put in its place.
@@ -72,7 +72,7 @@ class Directory:
             with os.scandir(self.root) as found:
                 for entry in found:
                     match = _ENTRY.fullmatch(entry.name)
-                    if match is None or not self._wants(entry.name, match[1]):
+                    if match is None or not self._ignored.passes(entry.name, match[1]):
                         continue
                     if _is_folder(self.root / entry.name):
                         names.setdefault(match[1], []).append(entry.name)
@@ -80,8 +80,7 @@ class Directory:
             raise BankUnavailableError(
                 f"The item bank {self.root} cannot be listed: {error.strerror}"
             ) from error
-        ordered = sorted(names, key=lambda key: (len(key), key))
-        return [_entry(key, names[key]) for key in ordered]
+        return [_entry(key, names[key]) for key in by_number(names)]
 
     def find(self, key: str) -> Entry | None:
         """Return the entry of one item; None only when its absence is certain.
@@ -90,7 +89,7 @@ class Directory:
             BankUnavailableError: The folder cannot be read.
         """
         before = self.identity()
-        if not _is_key(key) or not self._wants(key, key):
+        if not is_key(key) or not self._ignored.passes(key, key):
             return None
         try:
             paths = (self.root / key, self.root / f"{key}.git")
@@ -158,11 +157,6 @@ class Directory:
             "make it one, or move it out of the bank",
         )
 
-    def _wants(self, name: str, key: str) -> bool:
-        return key not in self._ignore_keys and self._ignore_names.isdisjoint(
-            {name.casefold(), key.casefold()}
-        )
-
 
 def _is_folder(path: Path) -> bool:
     """Return whether there is a folder, or a link that may lead to one.
@@ -186,10 +180,6 @@ def _looks_like_a_repository(path: Path) -> bool:
         return True
 
 
-def _is_key(key: str) -> bool:
-    return key.isascii() and key.isdigit()
-
-
 def _entry(key: str, names: Sequence[str]) -> Entry:
     return Entry(key, min(names), _name_problem(key, names))
 
@@ -200,10 +190,4 @@ def _name_problem(key: str, names: Sequence[str]) -> Problem | None:
             ProblemKind.DUPLICATE_ID,
             f"{' and '.join(sorted(names))} both claim item {key}: remove one of them",
         )
-    too_long = len(key) > len(str(ITEM_ID_MAX))
-    if key.startswith("0") or too_long or int(key) > ITEM_ID_MAX:
-        return Problem(
-            ProblemKind.BAD_KEY,
-            f"{names[0]} cannot be an item id: ids are 1 to {ITEM_ID_MAX}, without leading zeros",
-        )
-    return None
+    return key_problem(key, names[0])

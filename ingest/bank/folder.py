@@ -74,7 +74,7 @@ class FolderBank:
         def work(piece: Slice) -> Document:
             repository = open_repository(self._directory.locate(key))
             commit = repository[revision].peel(pygit2.Commit)
-            return next(read_documents(repository, [commit], piece.check))
+            return next(read_documents(repository, [(commit, commit.tree)], piece.check))
 
         return await self._slices.run(partial(self._guarded, key, work))
 
@@ -190,6 +190,8 @@ def _read_change(wanted: Wanted, derive: Callable[[History], T], piece: Slice) -
             branch=branch_name(repository),
             revision=wanted.revision,
             is_whole=is_whole,
-            documents=read_documents(repository, commits, piece.check),
+            documents=read_documents(
+                repository, ((commit, commit.tree) for commit in commits), piece.check
+            ),
         )
     )

@@ -3,7 +3,7 @@
 Everything here blocks, and belongs into a worker thread.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -25,6 +25,9 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 # The bank may belong to another user, and nobody's own git configuration may change what is read.
 pygit2.option(pygit2.enums.Option.SET_OWNER_VALIDATION, False)
+# As git itself does: hashing each object again as it is read is what git fsck is for. Whatever is
+# stored has a checksum besides; with large trees, hashing was most of the work of reading.
+pygit2.option(pygit2.enums.Option.ENABLE_STRICT_HASH_VERIFICATION, False)
 for _level in (ConfigLevel.SYSTEM, ConfigLevel.XDG, ConfigLevel.GLOBAL, ConfigLevel.PROGRAMDATA):
     pygit2.settings.search_path[_level] = ""
 
@@ -80,17 +83,19 @@ def first_parents(
 
 def read_documents(
     repository: pygit2.Repository,
-    commits: list[pygit2.Commit],
+    states: Iterable[tuple[pygit2.Commit, pygit2.Tree | None]],
     check: Callable[[], None],
 ) -> Iterator[Document]:
-    """Yield the document at each of these commits; a blob that stays is read once."""
+    """Yield the document at each of these commits; a blob that stays is read once.
+
+    With each commit comes the folder that holds the item's files; None where there is none.
+    """
     last_blob: pygit2.Oid | None = None
     content: bytes | None = None
     problem: Problem | None = None
-    for commit in commits:
+    for commit, tree in states:
         check()
-        tree = commit.tree
-        blob = _blob(tree, DOCUMENT_NAME)
+        blob = None if tree is None else _blob(tree, DOCUMENT_NAME)
         if blob is None:
             content, problem = None, None
         elif blob != last_blob:
@@ -100,7 +105,7 @@ def read_documents(
             commit=describe(commit),
             content=content,
             problem=problem,
-            is_being_created=BEING_CREATED_NAME in tree,
+            is_being_created=tree is not None and BEING_CREATED_NAME in tree,
         )
 
 

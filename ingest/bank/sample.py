@@ -20,6 +20,7 @@ from attrs import define, field, frozen
 from pygit2.enums import ResetMode
 
 from ingest.bank.sample_documents import HINTS, JsonObject, administrations, new_document, types_at
+from ingest.bank.sample_one_repository import ONE_REPOSITORY_ITEMS_MAX, OneRepositorySample
 from ingest.errors import InvalidValueError
 
 FIRST_ID = 100_001
@@ -47,9 +48,17 @@ class SampleSummary:
 
 
 def make_sample_bank(
-    directory: Path, *, items: int, seed: int = 1, progress: Callable[[int], None] | None = None
+    directory: Path,
+    *,
+    items: int,
+    seed: int = 1,
+    one_repository: bool = False,
+    progress: Callable[[int], None] | None = None,
 ) -> SampleSummary:
     """Make a bank of *items* repositories, and the directory if it is not there yet.
+
+    With *one_repository* the directory becomes one repository with a folder for each item instead:
+    the same documents, the same commits but for the empty ones.
 
     An item is the same in a bank of any size, but for a link to a stimulus that a smaller bank
     does not reach. *progress* is told after each item how many are done. When interrupted, it
@@ -60,8 +69,9 @@ def make_sample_bank(
         InvalidValueError: The number of items is out of range, or the directory holds something.
         OSError: The directory cannot be written.
     """
-    _refuse(directory, items)
+    _refuse(directory, items, ONE_REPOSITORY_ITEMS_MAX if one_repository else ITEMS_MAX)
     directory.mkdir(parents=True, exist_ok=True)
+    together = OneRepositorySample(directory) if one_repository else None
     by_type: Counter[str] = Counter()
     with_spanish = 0
     last_id = FIRST_ID + items - 1
@@ -75,11 +85,16 @@ def make_sample_bank(
         link = history.rng.choice((str, int))(stimulus_id)
         stimulus = link if is_linked and stimulus_id <= last_id else None
         item = _write_history(history, identity, stimulus)
-        _write_repository(directory / f"{item_id}", history)
+        if together is None:
+            _write_repository(directory / f"{item_id}", history)
+        else:
+            together.add(f"{item_id}", history.objects, history.commits)
         by_type[types[item_id]] += 1
         with_spanish += item.is_translated
         if progress is not None:
             progress(item_id - FIRST_ID + 1)
+    if together is not None:
+        together.finish()
     return SampleSummary(
         items=items,
         by_type=dict(sorted(by_type.items())),
@@ -90,10 +105,10 @@ def make_sample_bank(
     )
 
 
-def _refuse(directory: Path, items: int) -> None:
-    if not 1 <= items <= ITEMS_MAX:
+def _refuse(directory: Path, items: int, items_max: int) -> None:
+    if not 1 <= items <= items_max:
         raise InvalidValueError(
-            f"A sample bank cannot have {items} items: ask for a number from 1 to {ITEMS_MAX}"
+            f"A sample bank cannot have {items} items: ask for a number from 1 to {items_max}"
         )
     if directory.exists() and not (directory.is_dir() and not any(directory.iterdir())):
         raise InvalidValueError(

@@ -28,14 +28,17 @@ def bank() -> None:
 @click.option(
     "--seed", type=int, default=1, show_default=True, metavar="S", help="The same, the same bank."
 )
+@click.option("--one-repository", is_flag=True, help="Not a repository an item, but one for all.")
 @json_option
-def sample(*, directory: Path, items: int, seed: int, as_json: bool) -> None:
+def sample(*, directory: Path, items: int, seed: int, one_repository: bool, as_json: bool) -> None:
     """Make a sample bank in DIR, which must be empty or not there yet."""
     from ingest.bank.sample import make_sample_bank  # noqa: PLC0415 - pygit2 takes long to import
 
     try:
         with _progress(items) as progress:
-            summary = make_sample_bank(directory, items=items, seed=seed, progress=progress)
+            summary = make_sample_bank(
+                directory, items=items, seed=seed, one_repository=one_repository, progress=progress
+            )
     except KeyboardInterrupt:
         click.echo(f"{directory} is not complete: remove it before trying again", err=True)
         raise

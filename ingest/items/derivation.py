@@ -49,7 +49,7 @@ def derive(history: History, known: HistoryFacts | None) -> Ingested | Rejected 
         row = Problem(
             ProblemKind.DOCUMENT_REMOVED,
             f"item.json was there, and is gone as of commit {newest.commit.hash}: commit it again, "
-            "or remove the repository if the item is to go",
+            "or remove the item from the bank if it is to go",
         )
     if isinstance(row, Problem):
         return Rejected(key=history.key, path=history.path, revision=history.revision, problem=row)

@@ -28,6 +28,7 @@ class ProblemKind(StrEnum):
 
     BAD_KEY = "BAD_KEY"  #: the folder's or project's name cannot be an item id
     NOT_A_REPOSITORY = "NOT_A_REPOSITORY"  #: a numeric folder without a repository in it
+    NOT_A_FOLDER = "NOT_A_FOLDER"  #: in one repository for all: an item's name, and no folder
     UNREADABLE_REPOSITORY = "UNREADABLE_REPOSITORY"  #: damaged, forbidden, or of an unknown format
     DOCUMENT_REMOVED = "DOCUMENT_REMOVED"  #: a known item whose item.json is gone
     NOT_UTF8 = "NOT_UTF8"

@@ -26,6 +26,7 @@ SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
 _BUSY_TIMEOUT_MAX_S = 2_147_483
 _HOST = re.compile(r"[A-Za-z0-9._:%-]+")
 _SQLITE = "sqlite:///"
+_ONE_REPOSITORY = "git+file:"
 
 _Validator = Callable[[Any, "Attribute[Any]", Any], None]
 
@@ -69,10 +70,14 @@ def _database_url(_: object, __: "Attribute[Any]", url: str) -> None:
 
 
 def _bank_url(_: object, __: "Attribute[Any]", url: str) -> None:
-    if scheme := SCHEME.match(url):
-        raise ValueError(
-            f"{scheme[1]} is not supported by this version: give a folder of git repositories"
-        )
+    choice = f"DIR, a folder of git repositories, or {_ONE_REPOSITORY}DIR, one repository"
+    if url.startswith(_ONE_REPOSITORY):
+        directory = url.removeprefix(_ONE_REPOSITORY)
+        # With two slashes a host would follow.
+        if not directory.strip() or (directory[:2] == "//" and directory[:3] != "///"):
+            raise ValueError(f"must name a local folder: give {choice}")
+    elif scheme := SCHEME.match(url):
+        raise ValueError(f"{scheme[1]} is not supported by this version: give {choice}")
 
 
 def _casefolded(names: Iterable[str]) -> tuple[str, ...]:
@@ -131,6 +136,16 @@ class BankSettings:
             lambda item_ids: all(1 <= item_id <= ITEM_ID_MAX for item_id in item_ids),
         ),
     )
+
+    @property
+    def is_one_repository(self) -> bool:
+        """Whether the bank is one repository for all items, not a folder of repositories."""
+        return self.url.startswith(_ONE_REPOSITORY)
+
+    @property
+    def path(self) -> Path:
+        """The bank's folder."""
+        return Path(self.url.removeprefix(_ONE_REPOSITORY))
 
 
 @frozen(kw_only=True)

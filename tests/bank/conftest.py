@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from ingest.bank.base import ItemBank
+from tests.support.one_repository import OneRepositoryKind
 from tests.support.repositories import BankKind, FolderKind
 
-KINDS = {"folder": FolderKind}
+KINDS = {"folder": FolderKind, "one-repository": OneRepositoryKind}
 
 
 @pytest.fixture(params=list(KINDS))
@@ -30,3 +31,9 @@ async def bank(kind: BankKind) -> AsyncIterator[ItemBank]:
 def folder(tmp_path: Path) -> FolderKind:
     """An empty folder bank, for what only a folder can hold."""
     return FolderKind(tmp_path / "folder")
+
+
+@pytest.fixture
+def one(tmp_path: Path) -> OneRepositoryKind:
+    """A repository without an item."""
+    return OneRepositoryKind(tmp_path / "bank")

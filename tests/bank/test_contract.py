@@ -26,7 +26,7 @@ async def test_a_bank_that_is_gone_says_so_whatever_is_asked(
     kind: BankKind, bank: ItemBank
 ) -> None:
     """No operation takes a bank that is gone for one that has lost its items."""
-    revision = kind.item("7").commit(b"{}")
+    kind.item("7").commit(b"{}")
     wanted = await want(bank, "7")
     kind.go_away()
 
@@ -35,7 +35,7 @@ async def test_a_bank_that_is_gone_says_so_whatever_is_asked(
     with pytest.raises(BankUnavailableError):
         await bank.head("7")
     with pytest.raises(BankUnavailableError):
-        await bank.read("7", revision)
+        await bank.read("7", wanted.revision)
     with pytest.raises(BankUnavailableError):
         await bank.log("7")
     with pytest.raises(BankUnavailableError):
@@ -44,7 +44,10 @@ async def test_a_bank_that_is_gone_says_so_whatever_is_asked(
 
 async def test_a_scan_lists_every_item_by_ascending_number(kind: BankKind, bank: ItemBank) -> None:
     """A scan that has ended is complete, and has told each item's key and revision."""
-    revisions = {key: kind.item(key).commit(b"{}") for key in ("10", "9", "100")}
+    items = {key: kind.item(key) for key in ("10", "9", "100")}
+    for item in items.values():
+        item.commit(b"{}")
+    revisions = {key: item.revision() for key, item in items.items()}
 
     scan = bank.scan()
     assert (scan.total, scan.complete) == (None, False)
@@ -66,15 +69,6 @@ async def test_an_empty_bank_has_a_complete_scan(bank: ItemBank) -> None:
     async with aclosing(scan.__aiter__()) as slices:
         assert [listings async for listings in slices] == []
     assert (scan.total, scan.complete) == (0, True)
-
-
-async def test_an_item_without_a_commit_has_no_revision(kind: BankKind, bank: ItemBank) -> None:
-    """A repository that is still empty is listed, without a revision and without a problem."""
-    kind.item("7")
-    (listing,) = await listed(bank)
-    assert (listing.revision, listing.problem) == (None, None)
-    assert await bank.head("7") == listing
-    assert (await bank.log("7")).commits == ()
 
 
 async def test_ignored_items_are_not_there(kind: BankKind) -> None:
@@ -114,30 +108,35 @@ async def test_a_bank_gone_during_the_scan_makes_it_incomplete(
 
 async def test_head_tells_where_an_item_stands(kind: BankKind, bank: ItemBank) -> None:
     """The revision changes with every commit; an item that is not there is None."""
-    repository = kind.item("7")
-    first = repository.commit(b"{}")
-    before = await bank.head("7")
-    second = repository.commit(b"{}", beside={"create": b""})
-    after = await bank.head("7")
+    item = kind.item("7")
+    revisions = []
+    for beside in ({}, {"create": b""}):
+        item.commit(b"{}", beside=beside)
+        listing = await bank.head("7")
+        assert listing is not None
+        assert listing.revision == item.revision()
+        revisions.append(listing.revision)
 
-    assert before is not None
-    assert after is not None
-    assert (before.revision, after.revision) == (first, second)
+    assert revisions[0] != revisions[1]
     assert await bank.head("8") is None
     assert await bank.head("no/number") is None
 
 
 async def test_read_returns_the_document_at_a_revision(kind: BankKind, bank: ItemBank) -> None:
     """A document comes with its commit, its UTC time, its author, and the marker's presence."""
-    repository = kind.item("7")
-    first = repository.commit(None)
-    second = repository.commit(b'{"id": "7"}', author="Zoë", beside={"create": b""})
-    third = repository.commit(b"{}")
-
-    empty, made, published = [await bank.read("7", one) for one in (first, second, third)]
+    item = kind.item("7")
+    documents, commits = [], []
+    for content, author, beside in (
+        (None, "Ada", {}),
+        (b'{"id": "7"}', "Zoë", {"create": b""}),
+        (b"{}", "Ada", {}),
+    ):
+        commits.append(item.commit(content, author=author, beside=beside))
+        documents.append(await bank.read("7", item.revision()))
+    empty, made, published = documents
     assert (empty.content, empty.problem, empty.is_being_created) == (None, None, False)
     assert (made.content, made.is_being_created) == (b'{"id": "7"}', True)
-    assert (made.commit.hash, made.commit.author) == (second, "Zoë")
+    assert (made.commit.hash, made.commit.author) == (commits[1], "Zoë")
     assert made.commit.committed_at.timestamp() == FIRST_COMMIT_S + DAY_S
     assert made.commit.committed_at.utcoffset() is not None
     assert (published.content, published.is_being_created) == (b"{}", False)
@@ -212,23 +211,30 @@ async def test_changes_since_a_known_commit_and_after_a_forced_push(
     assert (other[0].is_whole, [document.content for document in other[1]]) == (True, [b"3"])
 
 
-async def test_an_item_that_has_vanished_is_left_out(kind: BankKind, bank: ItemBank) -> None:
-    """Between the listing and the reading an item may go, and the others are read all the same."""
+async def test_an_item_that_has_vanished_leaves_the_others_be(
+    kind: BankKind, bank: ItemBank
+) -> None:
+    """Between the listing and the reading an item may go: it is left out, or read as listed."""
     for key in ("7", "8", "9"):
-        kind.item(key).commit(b"{}")
+        kind.item(key).commit(key.encode())
     wanted = [await want(bank, key) for key in ("7", "8", "9")]
     kind.remove("8")
-    found = await changes(bank, wanted)
-    assert [one.key if isinstance(one, Rejected) else one[0].key for one in found] == ["7", "9"]
+    found = [one for one in await changes(bank, wanted) if not isinstance(one, Rejected)]
+    assert [history.key for history, _ in found if history.key != "8"] == ["7", "9"]
+    listed_as = {one.key: one.revision for one in wanted}
+    for history, documents in found:
+        assert history.revision == listed_as[history.key]
+        assert documents[-1].content == history.key.encode()
 
 
 async def test_a_document_over_the_limit_is_not_read(kind: BankKind, bank: ItemBank) -> None:
     """A document one byte too large has a problem in the place of its content."""
-    repository = kind.item("7")
-    fits = repository.commit(b" " * DOCUMENT_LIMIT_BYTES)
-    too_large = repository.commit(b" " * (DOCUMENT_LIMIT_BYTES + 1))
+    item = kind.item("7")
+    item.commit(b" " * DOCUMENT_LIMIT_BYTES)
+    fits = item.revision()
+    item.commit(b" " * (DOCUMENT_LIMIT_BYTES + 1))
     content = (await bank.read("7", fits)).content
-    document = await bank.read("7", too_large)
+    document = await bank.read("7", item.revision())
     assert content is not None
     assert len(content) == DOCUMENT_LIMIT_BYTES
     assert document.content is None

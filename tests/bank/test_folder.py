@@ -47,6 +47,27 @@ async def test_a_repository_may_be_bare_or_not_and_its_refs_packed(
             assert [document.content for document in one[1]] == [b"1", b"2"]
 
 
+async def test_an_item_without_a_commit_has_no_revision(
+    folder: FolderKind, bank: FolderBank
+) -> None:
+    """A repository that is still empty is listed, without a revision and without a problem."""
+    folder.item("7")
+    (listing,) = await listed(bank)
+    assert (listing.revision, listing.problem) == (None, None)
+    assert await bank.head("7") == listing
+    assert (await bank.log("7")).commits == ()
+
+
+async def test_an_item_that_has_vanished_is_left_out(folder: FolderKind, bank: FolderBank) -> None:
+    """Between the listing and the reading a repository may go, and there is nothing to read."""
+    for key in ("7", "8", "9"):
+        folder.item(key).commit(b"{}")
+    wanted = [await want(bank, key) for key in ("7", "8", "9")]
+    folder.remove("8")
+    found = await changes(bank, wanted)
+    assert [one.key if isinstance(one, Rejected) else one[0].key for one in found] == ["7", "9"]
+
+
 async def test_only_what_is_committed_counts(folder: FolderKind, bank: FolderBank) -> None:
     """A file that lies in the work tree, or in the index, is not the item's."""
     repository = Repository(folder.root / "7")

@@ -13,6 +13,7 @@ import pygit2
 import pytest
 
 from ingest.bank.sample import ITEMS_MAX, SampleSummary, make_sample_bank
+from ingest.bank.sample_one_repository import ONE_REPOSITORY_ITEMS_MAX
 from ingest.errors import InvalidValueError
 from ingest.model.item import ITEM_TYPES
 
@@ -266,3 +267,26 @@ def test_empty_directory_is_used(tmp_path: Path) -> None:
     """A directory that is there but empty is as good as none."""
     make_sample_bank(tmp_path, items=1)
     assert [path.stem for path in tmp_path.iterdir()] == ["100001"]
+
+
+def test_one_repository_holds_the_same_items(bank: Path, tmp_path: Path) -> None:
+    """Git finds nothing amiss, every folder is the item's own tree, and commits go by time."""
+    one = tmp_path / "one"
+    assert make_sample_bank(one, items=ITEMS, one_repository=True).items == ITEMS
+    assert _git(one, "fsck", "--strict", "--full", "--no-dangling") == []
+    head = _head(one)
+    assert {entry.name: entry.id for entry in head.tree} == {
+        path.stem: _head(path).tree_id for path in bank.iterdir()
+    }
+    times = [commit.commit_time for commit in _history(one)]
+    assert times == sorted(times)
+    filled = [commit for path in bank.iterdir() for commit in _history(path) if len(commit.tree)]
+    assert len(times) == len(filled)
+
+
+def test_one_repository_has_a_lower_limit(tmp_path: Path) -> None:
+    """More items than are reasonable in one repository are refused, and nothing is made."""
+    many = ONE_REPOSITORY_ITEMS_MAX + 1
+    with pytest.raises(InvalidValueError, match=rf"{many} items.*1 to {many - 1}"):
+        make_sample_bank(tmp_path / "bank", items=many, one_repository=True)
+    assert not (tmp_path / "bank").exists()

@@ -113,7 +113,7 @@ def read_item(path: Path) -> Derived:
         branch=branch_name(repository),
         revision=revision,
         is_whole=is_whole,
-        documents=read_documents(repository, commits, _go_on),
+        documents=read_documents(repository, ((one, one.tree) for one in commits), _go_on),
     )
     return derive(history, None)
 

@@ -103,6 +103,22 @@ def test_sample_bank_is_made_and_checked(run: Run, tmp_path: Path) -> None:
     assert [problem["itemId"] for problem in document["problems"]] == ["7"]
 
 
+def test_sample_of_one_repository_is_made_and_checked(run: Run, tmp_path: Path) -> None:
+    """The same items in one repository, at an address of its own."""
+    bank = tmp_path / "bank"
+    apart, together = (
+        run("bank", "sample", directory, "--items", 5, *option).stdout.replace(str(directory), "")
+        for directory, option in ((tmp_path / "apart", ()), (bank, ("--one-repository",)))
+    )
+    assert together == apart
+    assert (
+        "5 entries, 0 of them without" in run("bank", "check", "--bank", f"git+file:{bank}").stdout
+    )
+    other = run("bank", "check", "--bank", f"git+file:{tmp_path / 'apart'}")
+    assert other.exit_code == 1
+    assert other.stderr.count("\n") == 1
+
+
 def test_sample_into_a_full_folder_is_refused(run: Run, bank: Path) -> None:
     """A folder that holds something is left as it is: bad usage."""
     result = run("bank", "sample", bank, "--items", 5)

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from ingest.items.writing import BATCH_ITEMS
 from ingest.jobs.engine import Abandoned
 from ingest.model.job import Counts, JobStatus
 from ingest.storage.database import Database
@@ -274,7 +275,7 @@ async def test_abandoned_in_mid_work_what_is_counted_is_what_is_written(
     distinct = "SELECT DISTINCT item_key FROM item_log"
     logged = await rows(database, f"{distinct} WHERE job_execution_id = {execution.id}")
     created = execution.counts.created
-    assert 200 <= created < 450
+    assert BATCH_ITEMS <= created < 450
     assert created == execution.counts.read == execution.progress.processed
     assert created == await row_count(database, "item") == await row_count(database, "item_git")
     assert created == len(logged)

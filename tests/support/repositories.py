@@ -64,16 +64,45 @@ class Repository:
             lines.append(f"from refs/heads/{self.branch}^0")
         stream = "\n".join([*lines, "deleteall\n"]).encode()
         for name, data in files.items():
-            stream += b"M 100644 inline %s\ndata %d\n%s\n" % (name.encode(), len(data), data)
+            stream += inline(name, data)
         self.git("fast-import", "--quiet", "--force", stdin=stream)
         self._commits += 1
         return self.git("rev-parse", "HEAD")
+
+    def revision(self) -> str:
+        """Return the item's revision as the bank is to have it."""
+        return self.git("rev-parse", "HEAD")
+
+
+def inline(path: str, data: bytes) -> bytes:
+    """Return the line of a fast import that sets a file."""
+    return b"M 100644 inline %s\ndata %d\n%s\n" % (path.encode(), len(data), data)
+
+
+class Item(Protocol):
+    """An item under test."""
+
+    def commit(
+        self,
+        content: bytes | None,
+        *,
+        author: str = "Ada",
+        beside: Mapping[str, bytes] | None = None,
+        anew: bool = False,
+    ) -> str:
+        """Commit item.json (None: none) and what lies beside it; return the commit's hash.
+
+        *anew* forgets the history, as a forced push does.
+        """
+
+    def revision(self) -> str:
+        """Return the item's revision as the bank is to have it."""
 
 
 class BankKind(Protocol):
     """A kind of item bank under test: it makes what the bank is to hold, and the bank."""
 
-    def item(self, key: str) -> Repository:
+    def item(self, key: str) -> Item:
         """Make an item without a commit."""
 
     def remove(self, key: str) -> None:
