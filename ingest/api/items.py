@@ -5,7 +5,7 @@ from typing import Final
 
 from aiohttp import web
 
-from ingest.api import params, views
+from ingest.api import item_views, params, views
 from ingest.api.keys import DATABASE, SINGLE_ITEMS
 from ingest.errors import InvalidValueError
 from ingest.items.single import ItemOutcome
@@ -39,7 +39,7 @@ async def list_items(request: web.Request) -> web.Response:
         after=params.query_integer(request, "after"),
     )
     found = await request.app[DATABASE].read(lambda c: search_items(c, search))
-    rows = [views.item_summary(one) for one in found]
+    rows = [item_views.item_summary(one) for one in found]
     return views.json_response(views.page("items", rows, limit, "itemId"))
 
 
@@ -59,7 +59,7 @@ async def get_one(request: web.Request) -> web.Response:
     params.only(request, [])
     item_id = params.item_id(request)
     found = await request.app[DATABASE].read(lambda c: get_item(c, item_id))
-    return views.json_response(views.item_detail(found))
+    return views.json_response(item_views.item_detail(found))
 
 
 async def list_problems(request: web.Request) -> web.Response:
@@ -69,7 +69,7 @@ async def list_problems(request: web.Request) -> web.Response:
     found = await request.app[DATABASE].read(
         lambda c: problem_page(c, limit=limit + 1, after=after)
     )
-    rows = [views.problem(one) for one in found]
+    rows = [item_views.problem(one) for one in found]
     return views.json_response(views.page("problems", rows, limit, "itemId"))
 
 

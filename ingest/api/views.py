@@ -1,6 +1,6 @@
 """What answers look like: documents of plain values from the facts of the model."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,7 +9,6 @@ from aiohttp import web
 
 from ingest.jobs.engine import Abandoned, Abandonment, StillStopping
 from ingest.jobs.service import JobState
-from ingest.model.columns import ITEM_COLUMNS
 from ingest.model.job import (
     RUNNING,
     ExecutionEvent,
@@ -20,8 +19,6 @@ from ingest.model.job import (
     StepExecution,
     summary,
 )
-from ingest.storage.item_queries import ItemDetail, ItemSummary
-from ingest.storage.problems import ProblemRow
 
 Json = dict[str, Any]
 
@@ -181,77 +178,6 @@ def event(one: ExecutionEvent) -> Json:
         "event": one.event.value,
         "actor": one.actor,
         "detail": one.detail,
-    }
-
-
-def _camel(name: str) -> str:
-    first, *rest = name.split("_")
-    return first + "".join(part.capitalize() for part in rest)
-
-
-#: The JSON names of the item table's columns; the id is a string, under its own name.
-_NAMES = {column.name: _camel(column.name) for column in ITEM_COLUMNS if column.name != "id"}
-
-
-def _columns(values: Mapping[str, Any]) -> Json:
-    return {
-        name: moment(values[column]) if isinstance(values[column], datetime) else values[column]
-        for column, name in _NAMES.items()
-        if column in values and column != "item_json"
-    }
-
-
-def item_summary(one: ItemSummary) -> Json:
-    """Return an item without its document."""
-    return {
-        "itemId": str(one.id),
-        **_columns(one.values),
-        "currentCommitHash": one.commit_hash,
-    }
-
-
-def item_detail(one: ItemDetail) -> Json:
-    """Return an item with its document and all that is stored beside it."""
-    return {
-        "itemId": str(one.id),
-        **_columns(one.values),
-        "currentCommitHash": one.commit_hash,
-        "git": {"path": one.path, "branch": one.branch, "revision": one.revision},
-        "attachments": [
-            {
-                "fileType": attachment.file_type,
-                "fileName": attachment.file_name,
-                "uploadedAt": moment(attachment.uploaded_at),
-            }
-            for attachment in one.attachments
-        ],
-        "keywords": [
-            {"section": keyword.section, "content": keyword.content} for keyword in one.keywords
-        ],
-        "log": [
-            {
-                "commitHash": commit.hash,
-                "committedAt": moment(commit.committed_at),
-                "author": commit.author,
-                "jobExecutionId": commit.execution_id,
-            }
-            for commit in one.log
-        ],
-        "document": orjson.Fragment(one.values["item_json"]),
-    }
-
-
-def problem(one: ProblemRow) -> Json:
-    """Return an item that could not be ingested, and why."""
-    return {
-        "itemId": one.key,
-        "path": one.path,
-        "kind": one.kind,
-        "message": one.message,
-        "commitHash": one.commit_hash,
-        "attempts": one.attempts,
-        "firstAt": moment(one.first_at),
-        "lastAt": moment(one.last_at),
     }
 
 

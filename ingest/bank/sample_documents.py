@@ -5,15 +5,30 @@ All chance comes from the `Random` that is handed in: from the same one comes th
 
 from collections.abc import Callable, Sequence
 from enum import IntEnum
-from html.entities import codepoint2name
 from random import Random
 from typing import Any
 
 from attrs import frozen
 
+from ingest.bank.sample_texts import (
+    ANSWERS,
+    ENTITIES,
+    FORMULAS,
+    FRAMES,
+    HINTS,
+    NAMES,
+    PLACES,
+    RATIONALES,
+    STEMS,
+    TALES,
+    THINGS,
+    TOPICS,
+    Pair,
+    pairs,
+)
+from ingest.model.columns import RANKS
+
 JsonObject = dict[str, Any]
-#: The same text in English and in Spanish.
-Pair = tuple[str, str]
 #: The types of 25 neighbours; their order changes, but every type is there before long.
 _TYPES = ["mc"] * 6 + ["ms"] * 3 + ["ebsr", "eq", "mi", "sa", "stim"] * 2
 _TYPES += ["gi", "htqo", "htqs", "ti", "tut", "wer"]
@@ -26,98 +41,34 @@ class Age(IntEnum):
     OLD = 2017  #: content under core.en, old field names
     NEW = 2020  #: new names, update dates, glossary, assignments, enhanced ids
 
+    @classmethod
+    def of(cls, year: int) -> "Age":
+        """Return the age of what is begun in a year."""
+        return max(age for age in cls if age <= year)
 
-def _pairs(text: str) -> tuple[Pair, ...]:
-    texts = [text.strip() for text in text.replace("\n", " ").split("|")]
-    return tuple(zip(texts[::2], texts[1::2], strict=True))
 
-
-_NAMES = ("Amara", "Camila", "Dmitri", "Fatima", "Inés", "Jamal", "Luis", "Mei", "Noor", "Zoë")
-_THINGS = _pairs("""apples | manzanas | marbles | canicas | pumpkins | calabazas | kites | cometas |
-seashells | conchas | pencils | lápices | lanterns | faroles | tiles | azulejos | postcards |
-postales | sunflower seeds | semillas de girasol | model trains | trenes a escala""")
-_PLACES = _pairs("""the harbor | el puerto | the library | la biblioteca | the observatory |
-el observatorio | the school garden | el huerto escolar | the lighthouse | el faro | the market |
-el mercado | the science museum | el museo de ciencias | the mountain cabin | la cabaña""")
-_TOPICS = _pairs("""honeybees | las abejas | volcanoes | los volcanes | tide pools |
-las pozas de marea | earthquakes | los terremotos | magnets | los imanes | comets | los cometas |
-glaciers | los glaciares | wind turbines | las turbinas eólicas | migrating cranes |
-las grullas migratorias | fossils | los fósiles | coral reefs | los arrecifes de coral |
-chloroplasts | los cloroplastos | suspension bridges | los puentes colgantes""")
-_STEMS = {
-    "Math": _pairs("""
-What is the area of a {n} by {m} rectangle? | ¿Cuál es el área de un rectángulo de {n} por {m}? |
-What is the total of {thing} in {m} boxes of {n}? | ¿Cuántas piezas hay en {m} cajas de {n}? |
-Which fraction of the {thing} did {name} sell? | ¿Qué fracción de {thing} vendió {name}? |
-Is the mean of the data above its median? | ¿Supera la media de los datos a la mediana? |
-Solve for x, and explain each of your steps. | Halla x y explica cada uno de tus pasos. |
-Which ratio of {thing} is equal to {n} to {m}? | ¿Qué razón de {thing} equivale a {n} a {m}?"""),
-    "ELA": _pairs("""
-What is the central idea about {topic}? | ¿Cuál es la idea central sobre {topic}? |
-How does {name} feel on arriving at {place}? | ¿Cómo se siente {name} al llegar a {place}? |
-What does the author's metaphor suggest? | ¿Qué sugiere la metáfora del autor? |
-Which claim of {name} is not supported? | ¿Qué afirmación de {name} carece de pruebas? |
-Which word could replace "reluctant"? | ¿Qué palabra podría sustituir a "reacio"? |
-How does the narrator's tone change near {place}? | ¿Cómo cambia el tono cerca de {place}?"""),
-    "Science": _pairs("""
-Which question about {topic} can be tested? | ¿Qué pregunta sobre {topic} se puede comprobar? |
-How does energy move through {topic}? | ¿Cómo circula la energía en {topic}? |
-Which evidence shows that {topic} changed? | ¿Qué prueba muestra que {topic} cambiaron? |
-Why do the ice and the water have the same mass? | ¿Por qué pesan igual el hielo y el agua? |
-Which variable must stay the same at {place}? | ¿Qué variable debe ser igual en {place}? |
-Describe the temperature pattern at {place}. | Describe la pauta de temperatura en {place}."""),
-}
-_TALES = _pairs("""
-Before sunrise, {name} carried {n} {thing} to {place}. | Al alba, {name} llevó {n} {thing}. |
-Nobody had ever written about {topic} before. | Nadie había escrito antes sobre {topic}. |
-"Patience is a tool that never rusts." | "La paciencia es una herramienta sin óxido". |
-At last the storm passed, and {place} was quiet. | Al fin pasó la tormenta en {place}. |
-The notebooks about {topic} are centuries old. | Los cuadernos sobre {topic} tienen siglos. |
-{name} drew a graph of the {thing} by season. | {name} dibujó una gráfica por estaciones.""")
-_ANSWERS = _pairs("""
-It explains that {topic} depend on a balance. | Explica que {topic} dependen de un equilibrio. |
-The number of {thing} doubles every {m} days. | El número de {thing} se duplica cada {m} días. |
-There isn't enough information about {place}. | No hay suficiente información sobre {place}. |
-Heat flows from the warm object to the cool one. | El calor pasa del objeto caliente al frío. |
-Repetition makes the warning sound urgent. | La repetición da urgencia a la advertencia. |
-The graph is a line through the origin. | La gráfica es una recta por el origen.""")
-HINTS = _pairs("""Round your answer to the nearest tenth. | Redondea a la décima más cercana. |
-Use details from the text as evidence. | Usa detalles del texto como prueba. | Select all the
-correct answers. | Elige todas las respuestas correctas. | Enter your answer in the box. | Escribe
-tu respuesta en el recuadro. | Click on a button to hear the words. | Haz clic en un botón para oír
-las palabras. | You may look back at the source. | Puedes volver a mirar la fuente.""")
-_RATIONALES = _pairs("""Correct: the definition is applied. | Correcto: aplica la definición. |
-The student mistakes the operation. | El estudiante confunde la operación.""")
-_FRAMES = (
-    "<p>{}</p>",
-    '<p style="margin-left:12.0pt; ">{}&nbsp;</p>',
-    '<p style=""><span style="font-weight:bold; ">{}</span></p>\n<p>&#160;</p>',
-    "{}",
-)
-_FORMULAS = (
-    "<mfrac><mn>{m}</mn><mn>{n}</mn></mfrac><mo>&#215;</mo><mi>x</mi><mo>=</mo><mn>{m}</mn>",
-    "<msup><mi>x</mi><mn>2</mn></msup><mo>\u2212</mo><mn>{n}</mn>",
-)
-_ENTITIES = {code: f"&{name};" for code, name in codepoint2name.items() if code > ord("~")}
 _FIELDS = """accessibilityLanguageComplexity algebraDescriptor1 algebraDescriptor2 claim2Category
 claim2SubCategory contentDomain copyrightHolder copyrightHolderOther easyListeningFormula
 estimatedQuintile evidenceStatement knowledgeDemands languageFeatures maxGrade meaningPurpose
 minGrade performanceTaskPosition primaryTargetSet readabilityFleschKincaid readabilityLexile
 scoringPoints specificationVersion stateSpecificUseDescription stimulusFormat stimulusGenre
 stimulusLength stimulusLiteraryCategory stimulusName structure wordCount writingPurpose"""
-_CHOICES = _pairs("""allowCalculator | , Yes, No | contentTaskModel | , TM1, TM5 | intendedGrade |
+_CHOICES = pairs("""allowCalculator | , Yes, No | contentTaskModel | , TM1, TM5 | intendedGrade |
 3, 4, 5, 6, 7, 8, 11 | depthOfKnowledge | 1, 2, 3, 4 | maximumPoints | 1, 2, 4 | organizationName |
 , North Coast Items, Prairie Assessments | organizationTypeId | , vendor, state | pencilPaper |
 Yes, No | performanceTask | , Yes, No | primaryClaim | 1, 2, 3, 4 | primaryCommonCoreStandard |
 , 5.NF.A.1, RI.6.2, MS-PS1-4 | primaryContentDomain | , NF, ReadingInformation | primaryTarget |
 A, B, C, D, E | scoringEngine | , handScored, Automatic with Key(s) | secondaryClaim | , 2, 3 |
-secondaryTarget | , F, G | stateSpecificUse | No, No, Yes | testCategory | , Summative, Interim""")
+secondaryCommonCoreStandard | , 5.NF.A.2, W.6.1 | secondaryContentDomain | , OA, Writing |
+secondaryTarget | , F, G | tertiaryClaim | , 4 | tertiaryCommonCoreStandard | , 5.NBT.B.7 |
+tertiaryContentDomain | , G | tertiaryTarget | , H | quaternaryClaim | , 1 |
+quaternaryCommonCoreStandard | , 5.MD.C.5 | quaternaryContentDomain | , MD |
+quaternaryTarget | , I | stateSpecificUse | No, No, Yes |
+stateSpecificUseDescription | , No description |
+testCategory | , Summative, Interim | writingPurpose | , Explanatory, Opinion""")
 _RANKED_FIELDS = ("Claim", "CommonCoreStandard", "ContentDomain", "MathematicalPractice", "Target")
-_RANKS = ("primary", "secondary", "tertiary", "quaternary")
-_RENAMED = _pairs(
-    "allowCalculator | calculator | intendedGrade | grade | maximumPoints | itemPoint"
-)
-_OLD_NAMES = dict(_RENAMED) | {f"{rank}Target": f"{rank}AssessmentTarget" for rank in _RANKS}
+_RENAMED = pairs("allowCalculator | calculator | intendedGrade | grade | maximumPoints | itemPoint")
+_OLD_NAMES = dict(_RENAMED) | {f"{rank}Target": f"{rank}AssessmentTarget" for rank in RANKS}
 
 
 @frozen
@@ -131,11 +82,11 @@ class _Writer:
 
     @classmethod
     def of(cls, rng: Random) -> "_Writer":
-        topics = {"thing": _THINGS, "place": _PLACES, "topic": _TOPICS}
+        topics = {"thing": THINGS, "place": PLACES, "topic": TOPICS}
         chosen = {slot: rng.choice(bank) for slot, bank in topics.items()}
-        common = {"name": rng.choice(_NAMES), "n": rng.randint(5, 48), "m": rng.randint(2, 12)}
+        common = {"name": rng.choice(NAMES), "n": rng.randint(5, 48), "m": rng.randint(2, 12)}
         words = tuple(common | {slot: pair[i] for slot, pair in chosen.items()} for i in (0, 1))
-        return cls(rng, rng.choice(tuple(_STEMS)), rng.choice((True, False)), words)
+        return cls(rng, rng.choice(tuple(STEMS)), rng.choice((True, False)), words)
 
     def text(self, *sentences: Pair, formula: str = "") -> Pair:
         english, spanish = (
@@ -143,8 +94,8 @@ class _Writer:
             for texts, words in zip(zip(*sentences, strict=True), self.words, strict=True)
         )
         if self.has_entities:
-            english, spanish = english.replace("'", "&rsquo;"), spanish.translate(_ENTITIES)
-        frame = self.rng.choice(_FRAMES)
+            english, spanish = english.replace("'", "&rsquo;"), spanish.translate(ENTITIES)
+        frame = self.rng.choice(FRAMES)
         return frame.format(english + formula), frame.format(spanish + formula)
 
     def some(self, bank: Sequence[Pair], count: int) -> Pair:
@@ -154,38 +105,38 @@ class _Writer:
         if self.subject != "Math":
             return ""
         numbers = {"n": self.rng.randint(2, 99), "m": self.rng.randint(2, 99)}
-        formula = self.rng.choice(_FORMULAS).format_map(numbers)
+        formula = self.rng.choice(FORMULAS).format_map(numbers)
         return f'&nbsp;<math xmlns="http://www.w3.org/1998/Math/MathML">{formula}</math>'
 
     def prompt(self) -> Pair:
-        sentences = self.rng.choice(_TALES), self.rng.choice(_STEMS[self.subject])
+        sentences = self.rng.choice(TALES), self.rng.choice(STEMS[self.subject])
         return self.text(*sentences, formula=self.formula())
 
     def options(self, correct: int) -> list[JsonObject]:
         options = [
             {
                 "text": self.text(answer, formula=self.formula()),
-                "rationale": _RATIONALES[i >= correct],
+                "rationale": RATIONALES[i >= correct],
                 "isCorrectAnswer": i < correct,
             }
-            for i, answer in enumerate(self.rng.sample(_ANSWERS, 4))
+            for i, answer in enumerate(self.rng.sample(ANSWERS, 4))
         ]
         return self.rng.sample(options, len(options))
 
     def table(self, cell_type: str, values: Sequence[object]) -> JsonObject:
         cells = [{"type": cell_type, "value": self.rng.choice(values)} for _ in range(2)]
-        labels = self.rng.sample(_PLACES, 3)
+        labels = self.rng.sample(PLACES, 3)
         return {
-            "title": self.some(_TOPICS, 1),
-            "columns": [{"label": label} for label in (("", ""), *self.rng.sample(_THINGS, 2))],
+            "title": self.some(TOPICS, 1),
+            "columns": [{"label": label} for label in (("", ""), *self.rng.sample(THINGS, 2))],
             "rows": [{"cells": [{"type": "label", "value": label}, *cells]} for label in labels],
         }
 
     def scoring(self) -> JsonObject:
-        return {"exemplarResponses": [self.some(_ANSWERS, 2)], "rubrics": [_RATIONALES[0]]}
+        return {"exemplarResponses": [self.some(ANSWERS, 2)], "rubrics": [RATIONALES[0]]}
 
     def passage(self) -> JsonObject:
-        return {"title": self.some(_TOPICS, 1), "body": self.some(_TALES, 5)}
+        return {"title": self.some(TOPICS, 1), "body": self.some(TALES, 5)}
 
 
 #: What a type has beside its prompt, or a stimulus beside its content; gi and tut: nothing.
@@ -196,9 +147,9 @@ _PARTS: dict[str, Callable[[_Writer], JsonObject]] = {
         "partBPrompt": w.some(HINTS, 1),
         "partBOptions": w.options(2),
     },
-    "eq": lambda w: {"parts": [{"leftLabel": ("x =", "x ="), "rightLabel": w.some(_THINGS, 1)}]},
-    "htqo": lambda w: {"htqOrderable": {"orderableStrings": [w.some(_TALES, 1) for _ in "123"]}},
-    "htqs": lambda w: {"htqSelectable": {"interactiveText": w.some(_TALES, 3)}},
+    "eq": lambda w: {"parts": [{"leftLabel": ("x =", "x ="), "rightLabel": w.some(THINGS, 1)}]},
+    "htqo": lambda w: {"htqOrderable": {"orderableStrings": [w.some(TALES, 1) for _ in "123"]}},
+    "htqs": lambda w: {"htqSelectable": {"interactiveText": w.some(TALES, 3)}},
     "mc": lambda w: {"options": w.options(1)},
     "mi": lambda w: {"table": w.table("checkbox", (True, False))},
     "ms": lambda w: {"options": w.options(2)},
@@ -223,7 +174,7 @@ def _read(tree: Any, language: int | None) -> Any:
 
 def _metadata(writer: _Writer, age: Age, author: str) -> JsonObject:
     choice = writer.rng.choice
-    ranked = (f"{rank}{name}" for rank in _RANKS for name in _RANKED_FIELDS)
+    ranked = (f"{rank}{name}" for rank in RANKS for name in _RANKED_FIELDS)
     metadata: JsonObject = dict.fromkeys((*_FIELDS.split(), *ranked), "")
     metadata |= {name: choice(values.split(", ")) for name, values in _CHOICES}
     metadata |= {"itemAuthor": author, "presentationFormat": [], "primaryEmphasis": None}
@@ -256,7 +207,15 @@ def administrations(rng: Random) -> JsonObject:
 
 def _form(rng: Random, assessment: str) -> JsonObject:
     kind = rng.choice(("Operational", "Field Test"))
-    form = {"assessmentType": assessment, "formType": kind, "exposures": rng.randrange(5000)}
+    exposures = rng.randrange(5000)
+    form: JsonObject = {
+        "assessmentType": assessment,
+        "formType": kind,
+        "sequence": "1",
+        "status": kind,
+    }
+    # Numbers are texts at times, or not known.
+    form |= {"exposures": rng.choice((exposures, exposures, f"{exposures}", None))}
     return form | {"formId": f"form.{rng.randrange(1000)}.{kind[:2].upper()}"}
 
 
@@ -264,20 +223,24 @@ def new_document(
     rng: Random, identity: dict[str, str], stimulus: str | int | None, *, by: str, year: int
 ) -> tuple[JsonObject, JsonObject]:
     """Write the first document of an id and type; return it, and its Spanish content for later."""
-    age, item_type = max(age for age in Age if age <= year), identity["type"]
+    age, item_type = Age.of(year), identity["type"]
     writer = _Writer.of(rng)
     is_text = item_type in ("stim", "tut")
-    first = {"content": writer.some(_TALES, 3)} if is_text else {"prompt": writer.prompt()}
+    first = {"content": writer.some(TALES, 3)} if is_text else {"prompt": writer.prompt()}
     content = first | (_PARTS[item_type](writer) if item_type in _PARTS else {})
     english, spanish, blank = (_read(content, language) for language in (0, 1, None))
     no, yes = ("false", "true") if age is Age.OLDEST else (False, True)
     english |= {"isRequired": "true", "isProvided": yes}
+    if age is Age.NEW:
+        # Unset: absent, null or blank, as the authors' tools left it.
+        english |= rng.choice(({}, {"updatedDate": None}, {"updatedDate": ""}))
     core = english if age is Age.OLDEST and not is_text else {"en": english}
     core |= {"attachments": [], "enemyItems": [], "tutorialId": None}
     core["stimulusId"] = stimulus
     if item_type != "tut":
         core["metadata"] = _metadata(writer, age, by)
-    speech = {"isSightTTSProvided": no, "isVisualTTSProvided": no}
+    speech: JsonObject = {"isVisualTTSRequired": rng.choice(("Yes", "No", "undetermined", ""))}
+    speech |= {f"is{sense}TTSProvided": rng.choice((no, yes)) for sense in ("Visual", "Sight")}
     document: JsonObject = {
         **identity,
         "version": f"iat-{(age - Age.OLDEST) * 7 + rng.randint(1, 9)}",
@@ -286,14 +249,32 @@ def new_document(
             name: {"attachments": [], f"is{flag}Provided": no, f"is{flag}Required": "undetermined"}
             for name, flag in (("asl", "Asl"), ("braille", "Braille"), ("cc", "Cc"))
         },
-        "textToSpeech": speech | {"isVisualTTSRequired": rng.choice(("Yes", "No", ""))},
+        "textToSpeech": speech,
         "translations": {"esp": blank | {"isRequired": "undetermined", "isProvided": no}},
         "workflow": {"workflowStatusCode": "Draft"},
     }
-    if age is Age.NEW:
-        ids = {f"{rank}EnhancedId": f"{item_type}.C{rng.choice('123')}.TB" for rank in _RANKS[:2]}
-        document |= {"assignments": [], "serverManaged": {"id": identity["id"], **ids}}
-        names = ("EnglishGlossaryProvided", "TranslatedGlossaryProvided")
-        glossary = {f"is{name}": rng.choice((True, False)) for name in names}
-        document["glossary"] = glossary | {"isTranslatedGlossaryRequired": "Yes", "terms": []}
+    document |= _optional_parts(rng, identity, age)
     return document, spanish
+
+
+def _optional_parts(rng: Random, identity: dict[str, str], age: Age) -> JsonObject:
+    """Write what documents of the newest age all have, and some of the older ones."""
+    parts: JsonObject = {}
+    if age is Age.NEW or rng.randrange(3) == 0:
+        ids = (f"{identity['type']}.C{rng.choice('123')}.T{rng.choice('ABC')}" for _ in RANKS)
+        ranked = zip(RANKS, ids, strict=True)
+        managed = {f"{rank}EnhancedId": rng.choice((value, "")) for rank, value in ranked}
+        parts["serverManaged"] = {"id": identity["id"], "version": "", **managed}
+    if age is Age.NEW or rng.randrange(3) == 0:
+        names = ("English", "Illustrated", "Translated")
+        words: JsonObject = {
+            f"is{name}GlossaryProvided": rng.choice((True, False)) for name in names
+        }
+        words |= {
+            f"is{name}GlossaryRequired": rng.choice(("Yes", "No", "undetermined"))
+            for name in names[1:]
+        }
+        parts["glossary"] = words | {"terms": []}
+    if age is Age.NEW or rng.randrange(3) == 0:
+        parts["assignments"] = []
+    return parts

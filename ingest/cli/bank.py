@@ -28,16 +28,30 @@ def bank() -> None:
 @click.option(
     "--seed", type=int, default=1, show_default=True, metavar="S", help="The same, the same bank."
 )
+@click.option(
+    *("--bad", "bad"),
+    type=int,
+    default=0,
+    metavar="N",
+    help="Add N items that cannot be ingested, of every kind of problem in turn.",
+)
 @click.option("--one-repository", is_flag=True, help="Not a repository an item, but one for all.")
 @json_option
-def sample(*, directory: Path, items: int, seed: int, one_repository: bool, as_json: bool) -> None:
+def sample(
+    *, directory: Path, items: int, seed: int, bad: int, one_repository: bool, as_json: bool
+) -> None:
     """Make a sample bank in DIR, which must be empty or not there yet."""
     from ingest.bank.sample import make_sample_bank  # noqa: PLC0415 - pygit2 takes long to import
 
     try:
-        with _progress(items) as progress:
+        with _progress(items + bad) as progress:
             summary = make_sample_bank(
-                directory, items=items, seed=seed, one_repository=one_repository, progress=progress
+                directory,
+                items=items,
+                seed=seed,
+                bad=bad,
+                one_repository=one_repository,
+                progress=progress,
             )
     except KeyboardInterrupt:
         click.echo(f"{directory} is not complete: remove it before trying again", err=True)
@@ -50,6 +64,8 @@ def sample(*, directory: Path, items: int, seed: int, one_repository: bool, as_j
         f"Made {summary.items} items in {directory}, {summary.first_id} to {summary.last_id}: "
         f"{types}; {summary.with_spanish} with a Spanish translation"
     )
+    for key, kind in summary.problems.items():
+        show.line(f"{key}: {kind}")
 
 
 @contextmanager

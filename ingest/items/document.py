@@ -4,6 +4,7 @@
 field may be absent or of any shape; the accessors here take that in their stride.
 """
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -75,8 +76,13 @@ def type_of(document: JsonObject) -> str:
 
 def lookup(document: object, path: str) -> Any:
     """Return what stands at a path such as ``core.metadata.subject``; None if nothing does."""
+    return walk(document, path.split("."))
+
+
+def walk(document: object, steps: Iterable[str]) -> Any:
+    """Return what stands at the end of these steps; None if nothing does."""
     found: Any = document
-    for step in path.split("."):
+    for step in steps:
         if not isinstance(found, dict):
             return None
         found = found.get(step)
@@ -86,6 +92,15 @@ def lookup(document: object, path: str) -> Any:
 def objects(value: object) -> list[JsonObject]:
     """Return the objects in a list; none if it is no list."""
     return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
+
+
+def english_of(document: JsonObject) -> object:
+    """Return the English content, wherever a document of its age has it.
+
+    The oldest documents have no languages, and their content directly under core.
+    """
+    english = lookup(document, "core.en")
+    return english if isinstance(english, dict) and english else lookup(document, "core")
 
 
 def as_text(value: object) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from html import unescape
 from typing import Any
 
-from ingest.items.document import JsonObject, as_text, lookup
+from ingest.items.document import JsonObject, as_text, english_of, lookup
 from ingest.model.item import Keyword
 
 _Read = Callable[[JsonObject], list[Any]]
@@ -90,12 +90,9 @@ _SECTIONS: dict[str, tuple[tuple[str, _Read], ...]] = {
 
 def keywords_of(document: JsonObject, item_type: str) -> tuple[Keyword, ...]:
     """Return the keywords of a document, each once, the English ones first."""
-    english = lookup(document, "core.en")
-    if not isinstance(english, dict) or not english:
-        # The oldest documents have no languages, and their content directly under core.
-        english = lookup(document, "core")
+    spanish = lookup(document, "translations.esp")
     found: dict[Keyword, None] = {}
-    for prefix, content in (("", english), ("Spanish ", lookup(document, "translations.esp"))):
+    for prefix, content in (("", english_of(document)), ("Spanish ", spanish)):
         if isinstance(content, dict):
             for section, read in _SECTIONS[item_type]:
                 for value in read(content):

@@ -5,8 +5,8 @@ of column is read, and the figures that more than one field goes into. Total: wh
 field has, the row is made, with the field unset if it makes no sense.
 """
 
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from ingest.items.document import (
@@ -15,22 +15,34 @@ from ingest.items.document import (
     as_integer,
     as_text,
     as_timestamp,
+    english_of,
     id_of,
     lookup,
     objects,
     type_of,
+    walk,
 )
 from ingest.items.keywords import keywords_of
+from ingest.items.lists import (
+    assignments_of,
+    attachments_of,
+    content_update_needs_of,
+    forms_of,
+)
 from ingest.model.columns import ITEM_COLUMNS, ColumnType, ItemColumn
-from ingest.model.item import DERIVATION_VERSION, Attachment, HistoryFacts, ItemRow
+from ingest.model.item import (
+    DERIVATION_VERSION,
+    Assignment,
+    ContentUpdateNeed,
+    Form,
+    HistoryFacts,
+    ItemRow,
+)
 
-#: What holds attachments, and their type in the database.
-_ATTACHMENT_TYPES = ("asl", "braille", "cc")
-
-(_WORKFLOW_STATUS,) = (column for column in ITEM_COLUMNS if column.name == "workflow_status")
+#: Earlier than any date that a document can have, or equal to it.
+_BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
 
 _READ: dict[ColumnType, Callable[[object], Any]] = {
-    ColumnType.TEXT: as_text,
     ColumnType.INTEGER: as_integer,
     ColumnType.BOOLEAN: as_boolean,
     ColumnType.TIMESTAMP: as_timestamp,
@@ -43,6 +55,30 @@ _UNSET: dict[ColumnType, Any] = {
 }
 
 
+def reader(column: ItemColumn) -> Callable[[JsonObject], Any]:
+    """Return what reads a column from a document.
+
+    It is unset where its paths say nothing, or nothing of its type.
+    """
+    unset = None if column.nullable else _UNSET[column.type]
+    paths = [tuple(path.split(".")) for path in column.paths]
+    convert = None if column.type is ColumnType.TEXT else _READ[column.type]
+
+    def read(document: JsonObject) -> Any:
+        for steps in paths:
+            found = walk(document, steps)
+            text = as_text(found)
+            if text:
+                value = text if convert is None else convert(found)
+                return unset if value is None else value
+        return unset
+
+    return read
+
+
+_READERS = {column.name: reader(column) for column in ITEM_COLUMNS}
+
+
 def map_row(
     document: JsonObject, facts: HistoryFacts, *, is_being_created: bool, content: bytes
 ) -> ItemRow:
@@ -51,8 +87,11 @@ def map_row(
     *facts* gives people and dates; the status itself is the document's.
     """
     item_type = type_of(document)
-    values = {column.name: column_value(column, document) for column in ITEM_COLUMNS}
-    values |= _administration_figures(document)
+    values = {name: read(document) for name, read in _READERS.items()}
+    forms = forms_of(document)
+    needs = content_update_needs_of(document)
+    assignments = assignments_of(document)
+    values |= _figures(document, item_type, forms) | _current_need(needs)
     values |= {
         "id": id_of(document),
         "item_type": item_type,
@@ -65,6 +104,7 @@ def map_row(
             values["spanish_content_last_updated_at"],
         ),
         "is_being_created": is_being_created,
+        "assigned_to": _assigned_to(assignments),
         "item_created_by": facts.item_created_by,
         "item_created_at": facts.item_created_at,
         "updated_by": facts.updated_by,
@@ -76,58 +116,70 @@ def map_row(
         id=values["id"],
         values=values,
         keywords=keywords_of(document, item_type),
-        attachments=_attachments(document),
+        attachments=attachments_of(document),
+        forms=forms,
+        content_update_needs=needs,
+        assignments=assignments,
     )
-
-
-def column_value(column: ItemColumn, document: JsonObject) -> Any:
-    """Return what a column's paths say; unset where they say nothing, or nothing of its type."""
-    for path in column.paths:
-        found = lookup(document, path)
-        if as_text(found):
-            value = _READ[column.type](found)
-            if value is not None:
-                return value
-            break
-    return None if column.nullable else _UNSET[column.type]
 
 
 def workflow_status(document: JsonObject) -> str:
     """Return the status code, exactly as the column of that name will have it."""
-    return str(column_value(_WORKFLOW_STATUS, document))
+    return str(_READERS["workflow_status"](document))
 
 
-def _administration_figures(document: JsonObject) -> dict[str, int | None]:
-    """Return the exposures, forms and difficulty; all None for an item that was never given."""
+def _figures(document: JsonObject, item_type: str, forms: Sequence[Form]) -> dict[str, int | None]:
+    """Return what is counted; exposures, forms and difficulty are None if it was never given."""
+    english, spanish = english_of(document), lookup(document, "translations.esp")
+    is_stimulus = item_type == "stim"
+    figures: dict[str, int | None] = {
+        f"{name}_passages_count": len(objects(lookup(content, "passages"))) if is_stimulus else 0
+        for name, content in (("english", english), ("spanish", spanish))
+    }
     administrations = objects(lookup(document, "core.testAdministration.administrations"))
     if not administrations:
-        return {"exposures_count": None, "form_count": None, "item_difficulty_quintile": None}
-    forms = [form for each in administrations for form in objects(each.get("forms"))]
+        return figures | dict.fromkeys(
+            ("exposures_count", "form_count", "item_difficulty_quintile"), None
+        )
     field_test = as_text(lookup(document, "core.testAdministration.fieldTestAdministrationId"))
     quintiles = (
         as_integer(lookup(each, "fieldTestData.itemDifficultyQuintile"))
         for each in administrations
         if field_test and as_text(each.get("administrationId")) == field_test
     )
-    return {
-        "exposures_count": as_integer(
-            sum(as_integer(form.get("exposures")) or 0 for form in forms)
-        ),
+    return figures | {
+        "exposures_count": as_integer(sum(form.exposures or 0 for form in forms)),
         "form_count": len(forms),
         "item_difficulty_quintile": next(quintiles, None),
     }
 
 
+def _current_need(needs: Sequence[ContentUpdateNeed]) -> dict[str, Any]:
+    """Return what the newest need says, and whether any is unresolved.
+
+    Of needs of the same date the last in the list is the newest; one without a date is the oldest.
+    """
+    if not needs:
+        return {"unresolved_update_need": False}
+    dated = (
+        (need.content_update_need_create_date or _BEFORE_ALL, index)
+        for index, need in enumerate(needs)
+    )
+    newest = needs[max(dated)[1]]
+    return {
+        "unresolved_update_need": not all(need.resolution for need in needs),
+        "current_update_need_create_date": newest.content_update_need_create_date,
+        "current_update_need_internal_resolution": newest.internal_resolution,
+        "current_update_need_internal_resolution_date": newest.internal_resolution_date,
+        "current_update_need_resolution": newest.resolution,
+        "current_update_need_resolution_date": newest.resolution_date,
+    }
+
+
+def _assigned_to(assignments: Sequence[Assignment]) -> str:
+    names = (one.assigned_to for one in assignments if one.assigned_to)
+    return ", ".join(sorted(names, key=lambda name: (name.casefold(), name)))
+
+
 def _is_any_after(moment: datetime | None, *others: datetime | None) -> bool:
     return moment is not None and any(other is not None and moment < other for other in others)
-
-
-def _attachments(document: JsonObject) -> tuple[Attachment, ...]:
-    found: dict[tuple[str, str], Attachment] = {}
-    for file_type in _ATTACHMENT_TYPES:
-        for entry in objects(lookup(document, f"{file_type}.attachments")):
-            name = as_text(entry.get("fileName"))
-            if name:
-                uploaded_at = as_timestamp(entry.get("uploadedDate"))
-                found.setdefault((file_type, name), Attachment(file_type, name, uploaded_at))
-    return tuple(found.values())

@@ -9,7 +9,7 @@ from attrs import field, frozen
 
 #: Counts the versions of the rules by which a row is derived from a document. Raise it with any
 #: change to them: migration then re-derives every row, and problems are tried again.
-DERIVATION_VERSION = 1
+DERIVATION_VERSION = 2
 
 #: The largest item.json that is read.
 DOCUMENT_LIMIT_BYTES = 5 * 1024 * 1024
@@ -100,6 +100,9 @@ class HistoryFacts:
 
     workflow_status: str = ""
     workflow_status_set_at: datetime | None = None
+    #: When the status last became exactly Operational; kept when it becomes something else. The
+    #: last time and not the first, for it is what content is compared with: an item that was
+    #: changed, reviewed and released again has not changed since its release.
     operational_at: datetime | None = None
     item_created_by: str = ""
     item_created_at: datetime | None = None
@@ -125,14 +128,52 @@ class Attachment:
 
 
 @frozen(kw_only=True)
+class Form:
+    """A test form that an item stood in."""
+
+    administration_id: str
+    form_id: str
+    form_type: str
+    assessment_type: str
+    #: How often it was seen there; None where that is no number.
+    exposures: int | None
+
+
+@frozen(kw_only=True)
+class ContentUpdateNeed:
+    """Something about an item's content that somebody wants changed."""
+
+    content_update_need_create_date: datetime | None
+    notes: str
+    #: Blank for as long as it is unresolved.
+    resolution: str
+    resolution_date: datetime | None
+    resolution_notes: str
+    internal_resolution: str
+    internal_resolution_date: datetime | None
+
+
+@frozen(kw_only=True)
+class Assignment:
+    """Somebody who is to work on an item."""
+
+    assigned_to: str
+    assigned_by: str
+    assigned_date: datetime | None
+
+
+@frozen(kw_only=True)
 class ItemRow:
-    """An item as the database holds it."""
+    """An item as the database holds it: a row, and the rows of its lists in their order."""
 
     id: int
     #: Every column of the item table but ``key``, by name.
     values: dict[str, Any]
     keywords: tuple[Keyword, ...]
     attachments: tuple[Attachment, ...]
+    forms: tuple[Form, ...] = ()
+    content_update_needs: tuple[ContentUpdateNeed, ...] = ()
+    assignments: tuple[Assignment, ...] = ()
 
 
 @frozen(kw_only=True)

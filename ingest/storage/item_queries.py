@@ -9,7 +9,7 @@ from sqlalchemy import Connection, and_, column, exists, func, select, table, te
 
 from ingest.errors import ItemNotFoundError
 from ingest.model.columns import ITEM_COLUMNS
-from ingest.model.item import Attachment, Keyword
+from ingest.model.item import ItemRow
 from ingest.storage.database import AnyRow
 from ingest.storage.items import load_items
 from ingest.storage.tables import item, item_git, item_keyword, item_log
@@ -50,14 +50,11 @@ class LoggedCommit:
 class ItemDetail:
     """An item with all that is stored of it."""
 
-    id: int
-    values: Mapping[str, Any]
+    row: ItemRow
     path: str
     branch: str
     commit_hash: str
     revision: str
-    keywords: tuple[Keyword, ...]
-    attachments: tuple[Attachment, ...]
     log: tuple[LoggedCommit, ...]
 
 
@@ -121,14 +118,11 @@ def get_item(connection: Connection, item_id: int) -> ItemDetail:
         select(item_log).join(item).where(item.c.id == item_id).order_by(item_log.c.item_log_id)
     )
     return ItemDetail(
-        id=item_id,
-        values=stored.row.values,
+        row=stored.row,
         path=stored.path,
         branch=stored.branch,
         commit_hash=stored.stored.commit_hash,
         revision=stored.stored.revision,
-        keywords=stored.row.keywords,
-        attachments=stored.row.attachments,
         log=tuple(_logged(row) for row in rows),
     )
 

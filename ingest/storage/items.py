@@ -11,16 +11,10 @@ from attrs import fields, frozen
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from ingest.model.columns import ITEM_COLUMNS
-from ingest.model.item import Attachment, Commit, HistoryFacts, Ingested, ItemRow, Keyword
+from ingest.model.item import Commit, HistoryFacts, Ingested, ItemRow
 from ingest.model.job import Counts
-from ingest.storage.tables import (
-    ingest_problem,
-    item,
-    item_attachment,
-    item_git,
-    item_keyword,
-    item_log,
-)
+from ingest.storage.item_lists import delete_lists, insert_lists, load_lists
+from ingest.storage.tables import ingest_problem, item, item_git, item_log
 
 
 @frozen(kw_only=True)
@@ -100,23 +94,7 @@ def item_ids(connection: Connection, *, after: int, limit: int) -> list[int]:
 def load_items(connection: Connection, ids: Collection[int]) -> dict[int, StoredItem]:
     """Return these items whole, as far as they are stored."""
     rows = connection.execute(select(item, item_git).join(item_git).where(item.c.id.in_(ids))).all()
-    keys = [row.key for row in rows]
-    keywords: dict[int, list[Keyword]] = {}
-    for row in connection.execute(
-        select(item_keyword)
-        .where(item_keyword.c.item_key.in_(keys))
-        .order_by(item_keyword.c.item_keyword_id)
-    ):
-        keywords.setdefault(row.item_key, []).append(Keyword(row.section, row.content))
-    attachments: dict[int, list[Attachment]] = {}
-    for row in connection.execute(
-        select(item_attachment)
-        .where(item_attachment.c.item_key.in_(keys))
-        .order_by(item_attachment.c.item_attachment_id)
-    ):
-        attachments.setdefault(row.item_key, []).append(
-            Attachment(row.file_type, row.file_name, row.uploaded_at)
-        )
+    lists = load_lists(connection, [row.key for row in rows])
     return {
         row.id: StoredItem(
             key=row.bank_key,
@@ -127,8 +105,7 @@ def load_items(connection: Connection, ids: Collection[int]) -> dict[int, Stored
             row=ItemRow(
                 id=row.id,
                 values={column.name: getattr(row, column.name) for column in ITEM_COLUMNS},
-                keywords=tuple(keywords.get(row.key, ())),
-                attachments=tuple(attachments.get(row.key, ())),
+                **lists[row.key],
             ),
         )
         for row in rows
@@ -161,9 +138,9 @@ def save_items(
         _insert_git(connection, [(found[new.row.id][0], new) for new in created])
     if updated:
         _update(connection, [(found[old.row.id][0], old) for old in updated])
-    _insert_children(
-        connection, [(found[one.row.id][0], one) for one in (*created, *updated)], execution_id
-    )
+    written = [(found[one.row.id][0], one) for one in (*created, *updated)]
+    _insert_log(connection, written, execution_id)
+    insert_lists(connection, [(key, one.row) for key, one in written])
     return Saved(created=created, updated=updated, overtaken=overtaken)
 
 
@@ -224,12 +201,10 @@ def _update(connection: Connection, pairs: Sequence[tuple[int, Ingested]]) -> No
         update(item_git).where(item_git.c.item_key == bindparam("old_key")),
         [{"old_key": key, **_git_values(one)} for key, one in pairs],
     )
-    keys = [key for key, _ in pairs]
-    connection.execute(delete(item_keyword).where(item_keyword.c.item_key.in_(keys)))
-    connection.execute(delete(item_attachment).where(item_attachment.c.item_key.in_(keys)))
+    delete_lists(connection, [key for key, _ in pairs])
 
 
-def _insert_children(
+def _insert_log(
     connection: Connection, pairs: Sequence[tuple[int, Ingested]], execution_id: int | None
 ) -> None:
     log = [
@@ -243,25 +218,5 @@ def _insert_children(
         for key, one in pairs
         for commit in one.log
     ]
-    keywords = [
-        {"item_key": key, "section": keyword.section, "content": keyword.content}
-        for key, one in pairs
-        for keyword in one.row.keywords
-    ]
-    attachments = [
-        {
-            "item_key": key,
-            "file_type": attachment.file_type,
-            "file_name": attachment.file_name,
-            "uploaded_at": attachment.uploaded_at,
-        }
-        for key, one in pairs
-        for attachment in one.row.attachments
-    ]
-    for table, rows in (
-        (item_log, log),
-        (item_keyword, keywords),
-        (item_attachment, attachments),
-    ):
-        if rows:
-            connection.execute(insert(table), rows)
+    if log:
+        connection.execute(insert(item_log), log)

@@ -14,8 +14,9 @@ import pytest
 
 from ingest.bank.sample import ITEMS_MAX, SampleSummary, make_sample_bank
 from ingest.bank.sample_one_repository import ONE_REPOSITORY_ITEMS_MAX
+from ingest.bank.sample_problems import BAD_KINDS
 from ingest.errors import InvalidValueError
-from ingest.model.item import ITEM_TYPES
+from ingest.model.item import ITEM_TYPES, ProblemKind
 
 ITEMS = 100
 
@@ -120,6 +121,7 @@ def test_summary_counts_what_is_there(tmp_path: Path) -> None:
         ),
         first_id=100_001,
         last_id=100_050,
+        problems={},
     )
     assert 0 < summary.with_spanish < 50
 
@@ -234,7 +236,7 @@ def test_optional_parts_occur(documents: dict[str, Any]) -> None:
     for markup in ("&nbsp;", "style=", "<math xmlns=", "&rsquo;", "&oacute;", "ó"):
         assert markup in texts
     needs = [n for d in documents.values() for n in d["core"].get("contentUpdateNeeds", [])]
-    assert {bool(need["resolution"]) for need in needs} == {True, False}
+    assert {bool(need.get("resolution")) for need in needs} == {True, False}
     doubled = [
         document
         for document in documents.values()
@@ -242,6 +244,42 @@ def test_optional_parts_occur(documents: dict[str, Any]) -> None:
         if len(names := [a["fileName"] for a in document[section]["attachments"]]) > len(set(names))
     ]
     assert doubled
+
+
+def test_stimuli_come_before_and_after_their_items(documents: dict[str, Any]) -> None:
+    """The order of arrival is no matter of course, whichever way the bank is listed."""
+    links = {name: document["core"]["stimulusId"] for name, document in documents.items()}
+    assert {int(link) < int(name) for name, link in links.items() if link} == {True, False}
+
+
+def test_bad_items_come_after_the_good_ones(tmp_path: Path) -> None:
+    """Of every kind in turn, the good ones as they would be without, all the same each time."""
+    without = _heads(tmp_path / "without", 5)
+    first, second = (
+        make_sample_bank(tmp_path / name, items=5, bad=len(BAD_KINDS) + 1)
+        for name in ("one", "two")
+    )
+    assert first == second
+    assert (first.items, first.last_id) == (5, 100_005)
+    assert list(first.problems.values()) == [*BAD_KINDS, BAD_KINDS[0]]
+    assert [int(key) for key in first.problems] == list(range(100_006, 100_020))
+    elsewhere = {ProblemKind.UNMAPPABLE, ProblemKind.NOT_A_FOLDER}
+    assert set(BAD_KINDS) == set(ProblemKind) - elsewhere
+    for name, head in without.items():
+        assert str(_head(tmp_path / "one" / name).id) == head
+    trees = [
+        {path.relative_to(root): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+        for root in (tmp_path / "one", tmp_path / "two")
+    ]
+    assert trees[0] == trees[1]
+
+
+@pytest.mark.parametrize("bad", [-1, ITEMS_MAX + 1])
+def test_impossible_number_of_bad_items_is_refused(tmp_path: Path, bad: int) -> None:
+    """A number out of range is named, with the range, and nothing is made."""
+    with pytest.raises(InvalidValueError, match=rf"{bad} bad items.*0 to 1000000"):
+        make_sample_bank(tmp_path / "bank", items=1, bad=bad)
+    assert not (tmp_path / "bank").exists()
 
 
 @pytest.mark.parametrize("items", [-1, 0, ITEMS_MAX + 1])
@@ -282,6 +320,13 @@ def test_one_repository_holds_the_same_items(bank: Path, tmp_path: Path) -> None
     assert times == sorted(times)
     filled = [commit for path in bank.iterdir() for commit in _history(path) if len(commit.tree)]
     assert len(times) == len(filled)
+
+
+def test_one_repository_has_no_bad_items(tmp_path: Path) -> None:
+    """Most of the bad kinds are of repositories of their own: refused, and nothing is made."""
+    with pytest.raises(InvalidValueError, match=r"1 bad items.*0 to 0"):
+        make_sample_bank(tmp_path / "bank", items=1, bad=1, one_repository=True)
+    assert not (tmp_path / "bank").exists()
 
 
 def test_one_repository_has_a_lower_limit(tmp_path: Path) -> None:

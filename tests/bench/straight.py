@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pygit2
-from attrs import define, field
+from attrs import astuple, define, field, fields_dict
 from pygit2.enums import RepositoryOpenFlag
 
 from ingest.bank.repository import (
@@ -21,7 +21,14 @@ from ingest.bank.repository import (
 )
 from ingest.items.derivation import derive
 from ingest.model.columns import ITEM_COLUMNS
-from ingest.model.item import Derived, History, Ingested
+from ingest.model.item import (
+    Assignment,
+    ContentUpdateNeed,
+    Derived,
+    Form,
+    History,
+    Ingested,
+)
 
 Statement = tuple[str, list[tuple[Any, ...]]]
 
@@ -51,6 +58,9 @@ _GIT = _insert(
 _LOG = _insert("item_log", "item_key", "commit_hash", "committed_at", "author")
 _KEYWORD = _insert("item_keyword", "item_key", "section", "content")
 _ATTACHMENT = _insert("item_attachment", "item_key", "file_type", "file_name", "uploaded_at")
+_FORM = _insert("item_form", "item_key", *fields_dict(Form))
+_NEED = _insert("item_content_update_need", "item_key", *fields_dict(ContentUpdateNeed))
+_ASSIGNMENT = _insert("item_assignment", "item_key", *fields_dict(Assignment))
 
 
 @define
@@ -62,6 +72,9 @@ class Rows:
     log: list[tuple[Any, ...]] = field(factory=list)
     keywords: list[tuple[Any, ...]] = field(factory=list)
     attachments: list[tuple[Any, ...]] = field(factory=list)
+    forms: list[tuple[Any, ...]] = field(factory=list)
+    needs: list[tuple[Any, ...]] = field(factory=list)
+    assignments: list[tuple[Any, ...]] = field(factory=list)
 
     def add(self, key: int, derived: Derived) -> None:
         """Take in an item under the primary key that it is to have."""
@@ -76,6 +89,9 @@ class Rows:
         self.attachments += [
             (key, one.file_type, one.file_name, _plain(one.uploaded_at)) for one in row.attachments
         ]
+        self.forms += [(key, *astuple(one)) for one in row.forms]
+        self.needs += [(key, *map(_plain, astuple(one))) for one in row.content_update_needs]
+        self.assignments += [(key, *map(_plain, astuple(one))) for one in row.assignments]
 
     def statements(self) -> list[Statement]:
         """Return what `executemany` is to be called with."""
@@ -85,6 +101,9 @@ class Rows:
             (_LOG, self.log),
             (_KEYWORD, self.keywords),
             (_ATTACHMENT, self.attachments),
+            (_FORM, self.forms),
+            (_NEED, self.needs),
+            (_ASSIGNMENT, self.assignments),
         ]
 
 

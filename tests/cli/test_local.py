@@ -119,6 +119,31 @@ def test_sample_of_one_repository_is_made_and_checked(run: Run, tmp_path: Path) 
     assert other.stderr.count("\n") == 1
 
 
+def test_sample_with_bad_items_names_them(run: Run, tmp_path: Path) -> None:
+    """Each bad item has a line with its kind, and a check of the bank finds those it can list."""
+    bank = tmp_path / "bank"
+    made = run("bank", "sample", bank, "--items", 5, "--bad", 4)
+    assert made.exit_code == 0
+    assert made.stdout.splitlines()[1:] == [
+        "0100006: BAD_KEY",
+        "100007: NOT_A_REPOSITORY",
+        "100008: UNREADABLE_REPOSITORY",
+        "100009: DOCUMENT_REMOVED",
+    ]
+    document = json.loads(run("bank", "check", "--bank", bank, "--json").stdout)
+    assert document["entries"] == 9
+    assert {problem["itemId"] for problem in document["problems"]} == {
+        "0100006",
+        "100007",
+        "100008",
+    }
+    other = json.loads(
+        run("bank", "sample", tmp_path / "other", "--items", 5, "--bad", 4, "--json").stdout
+    )
+    assert list(other["problems"].values())[1] == "NOT_A_REPOSITORY"
+    assert run("bank", "sample", tmp_path / "none", "--items", 5, "--bad", -1).exit_code == 2
+
+
 def test_sample_into_a_full_folder_is_refused(run: Run, bank: Path) -> None:
     """A folder that holds something is left as it is: bad usage."""
     result = run("bank", "sample", bank, "--items", 5)

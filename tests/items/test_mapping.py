@@ -5,9 +5,10 @@ from typing import Any
 
 import orjson
 import pytest
+from attrs import evolve
 
 from ingest.items.document import parse
-from ingest.items.mapping import column_value, map_row, workflow_status
+from ingest.items.mapping import map_row, reader, workflow_status
 from ingest.model.columns import ITEM_COLUMNS, ColumnType, ItemColumn
 from ingest.model.item import DERIVATION_VERSION, ITEM_TYPES, Attachment, HistoryFacts, ItemRow
 from tests.support.documents import ABSENT, item_document
@@ -31,6 +32,11 @@ def row_of(item_type: str = "mc", facts: HistoryFacts = FACTS, **changes: Any) -
     return map_row(parse("7", content), facts, is_being_created=False, content=content)
 
 
+def unset_of(column: ItemColumn) -> Any:
+    """Return what a column holds where the document says nothing."""
+    return None if column.nullable else {"text": "", "integer": 0, "boolean": False}[column.type]
+
+
 def test_a_row_has_every_column() -> None:
     """Each column of the table has its value, and there is none besides."""
     content = orjson.dumps(
@@ -38,28 +44,18 @@ def test_a_row_has_every_column() -> None:
     )
     row = map_row(parse("7", content), FACTS, is_being_created=True, content=content)
     assert row.id == 7
-    assert row.values == {
+    told = {
         "id": 7,
         "item_type": "mc",
         "classification": "item",
         "subject": "ELA",
         "grade": "7",
         "dok": "2",
-        "primary_claim": "",
-        "primary_target": "",
-        "content_task_model": "",
-        "item_author": "",
         "workflow_status": "Draft",
         "workflow_status_set_at": FEBRUARY,
-        "operational_at": None,
-        "content_changed_after_operational": False,
         "associated_stimulus_id": 12,
         "is_being_created": True,
-        "english_content_last_updated_at": None,
-        "spanish_content_last_updated_at": None,
-        "exposures_count": None,
-        "form_count": None,
-        "item_difficulty_quintile": None,
+        "translation_required": "undetermined",
         "item_created_by": "Ada",
         "item_created_at": JANUARY,
         "updated_by": "Grace",
@@ -67,6 +63,9 @@ def test_a_row_has_every_column() -> None:
         "derivation_version": DERIVATION_VERSION,
         "item_json": content.decode(),
     }
+    unset = {column.name: unset_of(column) for column in ITEM_COLUMNS}
+    nulls = dict.fromkeys(("exposures_count", "form_count", "item_difficulty_quintile"))
+    assert row.values == unset | nulls | told
     assert list(row.values) == [column.name for column in ITEM_COLUMNS]
 
 
@@ -94,6 +93,14 @@ def test_only_stimuli_are_classified_as_such(item_type: str) -> None:
     row = row_of(item_type, type=f" {item_type}")
     assert row.values["item_type"] == item_type
     assert row.values["classification"] == ("stim" if item_type == "stim" else "item")
+
+
+def test_what_the_server_says_of_an_item_is_not_what_it_is() -> None:
+    """The copies of type, id and version that servers keep in a document may be out of date."""
+    copies = {"id": "99", "type": "stim", "version": "", "primaryEnhancedId": "M.G3.C2.TC"}
+    row = row_of(serverManaged=copies)
+    assert (row.id, row.values["item_type"], row.values["classification"]) == (7, "mc", "item")
+    assert row.values["primary_enhanced_id"] == "M.G3.C2.TC"
 
 
 @pytest.mark.parametrize(
@@ -224,9 +231,10 @@ def test_a_line_in_the_list_makes_a_column_of_any_type(
     kind: ColumnType, value: object, read: object, unset: object
 ) -> None:
     """Adding a column takes no code, and unset is null only where the line says so."""
-    column = ItemColumn(name="new", type=kind, paths=("new.place", "old"))
-    nullable = ItemColumn(name="new", type=kind, paths=("new.place", "old"), nullable=True)
-    assert column_value(column, {"new": {"place": value}, "old": "x"}) == read
-    assert column_value(column, {"new": {"place": ""}, "old": value}) == read
-    assert column_value(column, {"new": [], "old": None}) == unset
-    assert column_value(nullable, {}) is None
+    paths = ("new.place", "old")
+    column = ItemColumn(name="new", type=kind, description="A column", paths=paths)
+    nullable = evolve(column, nullable=True)
+    assert reader(column)({"new": {"place": value}, "old": "x"}) == read
+    assert reader(column)({"new": {"place": ""}, "old": value}) == read
+    assert reader(column)({"new": [], "old": None}) == unset
+    assert reader(nullable)({}) is None

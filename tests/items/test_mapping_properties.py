@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-from hypothesis import given
+from attrs import AttrsInstance, asdict
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ingest.items.document import DocumentError, parse
@@ -23,6 +24,7 @@ PATHS = sorted(
     | {"core.testAdministration", "core.testAdministration.administrations"}
     | {"core.testAdministration.fieldTestAdministrationId"}
     | {f"{kind}{rest}" for kind in ("asl", "braille", "cc") for rest in ("", ".attachments")}
+    | {"assignments", "core.contentUpdateNeeds", "core.passages", "translations.esp.passages"}
     | {f"core.en.{field}" for content in CONTENT.values() for field in content}
     | {"core.en.table.columns", "core.en.table.rows", "core.en.htqOrderable.orderableStrings"}
 )
@@ -30,7 +32,7 @@ FIELDS = st.sampled_from(
     [
         *("administrationId", "exposures", "fieldTestData", "forms", "itemDifficultyQuintile"),
         *("cells", "fileName", "label", "leftLabel", "rightLabel", "rows", "text", "type"),
-        *("uploadedDate", "value"),
+        *("uploadedDate", "value", "assignedTo", "assignedDate", "createDate", "resolution"),
     ]
 )
 #: Any value, at times in the shape of what belongs there.
@@ -68,7 +70,14 @@ def assert_storable(row: ItemRow) -> None:
             assert value.tzinfo is UTC
     texts = [value for value in row.values.values() if isinstance(value, str)]
     texts += [text for keyword in row.keywords for text in (keyword.section, keyword.content)]
-    texts += [attachment.file_name for attachment in row.attachments]
+    entries: list[AttrsInstance] = [*row.attachments, *row.forms]
+    entries += [*row.content_update_needs, *row.assignments]
+    for entry in entries:
+        for name, value in asdict(entry).items():
+            assert type(value) in {str, int, datetime, type(None)}, name
+            texts += [value] if isinstance(value, str) else []
+            assert not isinstance(value, int) or -(2**63) <= value < 2**63
+            assert not isinstance(value, datetime) or value.tzinfo is UTC
     for text in texts:
         text.encode()
         assert "\0" not in text
@@ -77,6 +86,11 @@ def assert_storable(row: ItemRow) -> None:
     assert len(names) == len(row.attachments)
 
 
+# A machine that is busy with something else is no fault of the documents.
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+@PATIENT
 @given(DOCUMENTS)
 def test_any_shape_of_any_field_maps_to_a_storable_row(document: dict[str, Any]) -> None:
     """The mapping is total, and the same document gives the same row."""
@@ -90,8 +104,21 @@ def test_any_shape_of_any_field_maps_to_a_storable_row(document: dict[str, Any])
     assert rows[0].values["item_json"].encode() == content
 
 
-@given(st.dictionaries(st.sampled_from(["id", "type", "core", "workflow", "asl"]), SHAPES))
-def test_any_object_maps_or_is_a_problem(document: dict[str, Any]) -> None:
+#: The parts of a document that anything reads.
+PARTS = ["id", "type", "core", "workflow", "asl", "glossary", "translations", "assignments"]
+
+
+@PATIENT
+@given(
+    ANY_JSON
+    | st.dictionaries(st.sampled_from(PARTS), SHAPES)
+    | st.builds(
+        lambda item_type, parts: parts | {"id": "7", "type": item_type},
+        st.sampled_from(sorted(ITEM_TYPES)),
+        st.dictionaries(st.sampled_from(PARTS), SHAPES),
+    )
+)
+def test_any_json_maps_or_is_a_problem(document: Any) -> None:
     """Whatever parsing lets through can be mapped."""
     content = orjson.dumps(document)
     try:

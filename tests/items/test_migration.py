@@ -1,17 +1,16 @@
 """The migration job, between a real bank and a real database."""
 
 import asyncio
-from collections.abc import Sequence
 
 import pytest
 
 from ingest.jobs.engine import Abandoned
 from ingest.model.item import DERIVATION_VERSION
 from ingest.model.job import Counts, EventName, JobStatus
-from ingest.storage.database import AnyRow, Database
+from ingest.storage.database import Database
 from ingest.storage.execution_queries import ExecutionQueries
 from tests.support.bank_calls import threads_at_work
-from tests.support.databases import change, row_count, rows
+from tests.support.databases import change, row_count, rows, stored_items
 from tests.support.documents import item_content
 from tests.support.job_bench import ASK, JobBench, Links, ended
 from tests.support.repositories import FolderKind
@@ -19,22 +18,6 @@ from tests.support.repositories import FolderKind
 DEADLINE_S = 20
 
 OUTDATE = "UPDATE item SET derivation_version = 0"
-
-
-async def dump(database: Database) -> list[Sequence[AnyRow]]:
-    """Return everything that is stored of items, but for the log."""
-    return [
-        await rows(database, "SELECT * FROM item ORDER BY id"),
-        await rows(database, "SELECT * FROM item_git ORDER BY item_key"),
-        await rows(
-            database, "SELECT item_key, section, content FROM item_keyword ORDER BY 1, 2, 3"
-        ),
-        await rows(
-            database,
-            "SELECT item_key, file_type, file_name, uploaded_at"
-            " FROM item_attachment ORDER BY 1, 2, 3",
-        ),
-    ]
 
 
 @pytest.fixture
@@ -48,7 +31,7 @@ async def synchronized(links: Links, bench: JobBench) -> JobBench:
 
 async def test_rows_of_today_are_left_alone(synchronized: JobBench) -> None:
     """Where nothing would change nothing is written, and the bank is only listed."""
-    before = await dump(synchronized.database)
+    before = await stored_items(synchronized.database)
     log = await row_count(synchronized.database, "item_log")
     execution = await synchronized.migrate()
     assert execution.status is JobStatus.COMPLETED
@@ -56,7 +39,7 @@ async def test_rows_of_today_are_left_alone(synchronized: JobBench) -> None:
     assert execution.counts == Counts(unchanged=40)
     assert (execution.progress.processed, execution.progress.total) == (40, 40)
     assert synchronized.bank.asked == []
-    assert await dump(synchronized.database) == before
+    assert await stored_items(synchronized.database) == before
     assert await row_count(synchronized.database, "item_log") == log
 
 
@@ -67,6 +50,7 @@ async def test_rows_of_today_are_left_alone(synchronized: JobBench) -> None:
         "UPDATE item SET subject = 'spoilt' WHERE id % 4 = 1",
         "UPDATE item SET form_count = 99, classification = '' WHERE id % 4 = 1",
         "DELETE FROM item_keyword WHERE item_key IN (SELECT key FROM item WHERE id % 4 = 1)",
+        "INSERT INTO item_form SELECT NULL, key, '', '', '', '', 0 FROM item WHERE id % 4 = 1",
         "INSERT INTO item_attachment SELECT NULL, key, 'asl', '!', NULL FROM item WHERE id % 4 = 1",
     ],
 )
@@ -74,13 +58,13 @@ async def test_a_row_that_is_not_as_it_would_be_today_is_repaired(
     synchronized: JobBench, damage: str
 ) -> None:
     """Derived by older rules, or damaged in any table: a row is derived anew from its document."""
-    before = await dump(synchronized.database)
+    before = await stored_items(synchronized.database)
     await change(synchronized.database, damage)
-    assert await dump(synchronized.database) != before
+    assert await stored_items(synchronized.database) != before
 
     execution = await synchronized.migrate()
     assert execution.counts == Counts(updated=10, unchanged=30)
-    assert await dump(synchronized.database) == before
+    assert await stored_items(synchronized.database) == before
     assert synchronized.bank.asked == []
     logged = f"SELECT 1 FROM item_log WHERE job_execution_id = {execution.id}"  # noqa: S608
     assert len(await rows(synchronized.database, logged)) == 10
@@ -145,27 +129,27 @@ async def test_without_the_bank_no_row_is_touched(
 ) -> None:
     """A migration that cannot list the bank fails before it begins."""
     await change(synchronized.database, OUTDATE)
-    before = await dump(synchronized.database)
+    before = await stored_items(synchronized.database)
     folder.go_away()
     execution = await synchronized.migrate()
     assert execution.status is JobStatus.FAILED
     assert execution.exit_message.startswith(f"The item bank {folder.root} cannot be read")
     assert execution.counts == Counts()
-    assert await dump(synchronized.database) == before
+    assert await stored_items(synchronized.database) == before
 
 
 async def test_from_what_is_stored_the_bank_is_not_asked(
     synchronized: JobBench, folder: FolderKind
 ) -> None:
     """Asked to go by the stored documents it needs no bank."""
-    before = await dump(synchronized.database)
+    before = await stored_items(synchronized.database)
     await change(synchronized.database, OUTDATE)
     folder.go_away()
     execution = await synchronized.migrate(from_stored=True)
     assert execution.status is JobStatus.COMPLETED
     assert execution.exit_message == "Total item bank ids: 0, number of errors encountered: 0"
     assert execution.counts == Counts(updated=40)
-    assert await dump(synchronized.database) == before
+    assert await stored_items(synchronized.database) == before
 
 
 async def test_one_that_was_stopped_is_resumed(links: Links, bench: JobBench) -> None:

@@ -37,6 +37,7 @@ _DAMAGE: Final = (
     ("UPDATE item SET derivation_version = 0 WHERE id = ?", 0),
     ("UPDATE item SET derivation_version = 0 WHERE id = ?", 2),
     ("DELETE FROM item_keyword WHERE item_key = (SELECT key FROM item WHERE id = ?)", 4),
+    ("DELETE FROM item_form WHERE item_key = (SELECT key FROM item WHERE id = ?)", 4),
     ("UPDATE item SET subject = 'spoilt' WHERE id = ?", 5),
 )
 
@@ -120,4 +121,5 @@ async def _run(folder: Path, path: Path, name: str) -> None:
 
 
 def _item(folder: Path, number: int) -> Path:
-    return folder / f"{FIRST_ID + number}.git"
+    plain = folder / f"{FIRST_ID + number}"  # as some of the sample's repositories are
+    return plain if plain.exists() else plain.with_suffix(".git")

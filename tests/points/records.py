@@ -58,12 +58,16 @@ def content(path: Path) -> Content:
         log = _children(connection, "item_log", "item_log_id")
         keywords = _children(connection, "item_keyword", "item_keyword_id")
         attachments = _children(connection, "item_attachment", "file_type, file_name")
+        forms = _children(connection, "item_form", "item_form_id")
+        needs = _children(connection, "item_content_update_need", "item_content_update_need_id")
+        assignments = _children(connection, "item_assignment", "item_assignment_id")
+        children = (git, log, keywords, attachments, forms, needs, assignments)
         items = {}
         for row in connection.execute("SELECT * FROM item"):
             key = row["key"]
             items[row["id"]] = (
                 *(row[name] for name in row.keys() if name != "key"),  # noqa: SIM118  # a row has no names otherwise
-                *(tuple(of.get(key, ())) for of in (git, log, keywords, attachments)),
+                *(tuple(of.get(key, ())) for of in children),
             )
         problems = {
             row["bank_key"]: (row["path"], row["kind"], row["message"], row["commit_hash"])
@@ -97,7 +101,10 @@ def _execution(connection: sqlite3.Connection, row: Mapping[str, Any]) -> Execut
 
 
 _OWN_KEYS: Final = frozenset(
-    {"item_key", "item_log_id", "item_keyword_id", "item_attachment_id", "job_execution_id"}
+    [
+        *("item_key", "item_log_id", "item_keyword_id", "item_attachment_id", "item_form_id"),
+        *("item_content_update_need_id", "item_assignment_id", "job_execution_id"),
+    ]
 )
 
 

@@ -187,6 +187,14 @@ def content(database: Path) -> dict[str, list[Row]]:
             f"ON {item}, item_keyword_id",
             "item_attachment": "SELECT id, file_type, file_name, uploaded_at FROM item "
             f"JOIN item_attachment ON {item}, item_attachment_id",
+            "item_form": "SELECT id, administration_id, form_id, form_type, assessment_type, "
+            f"exposures FROM item JOIN item_form ON {item}, item_form_id",
+            "item_content_update_need": "SELECT id, content_update_need_create_date, notes, "
+            "resolution, resolution_date, resolution_notes, internal_resolution, "
+            "internal_resolution_date FROM item JOIN item_content_update_need "
+            f"ON {item}, item_content_update_need_id",
+            "item_assignment": "SELECT id, item_assignment.assigned_to, assigned_by, "
+            f"assigned_date FROM item JOIN item_assignment ON {item}, item_assignment_id",
             "ingest_problem": "SELECT bank_key, path, kind, message, commit_hash "
             "FROM ingest_problem ORDER BY bank_key",
         }

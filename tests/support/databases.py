@@ -1,11 +1,22 @@
 """What tests look for in a database, and put there."""
 
 from datetime import UTC, datetime
+from typing import Any
 
+from attrs import evolve
 from sqlalchemy import text
 
 from ingest.model.columns import ITEM_COLUMNS
-from ingest.model.item import Attachment, Commit, Ingested, ItemRow, Keyword
+from ingest.model.item import (
+    Assignment,
+    Attachment,
+    Commit,
+    ContentUpdateNeed,
+    Form,
+    Ingested,
+    ItemRow,
+    Keyword,
+)
 from ingest.model.job import Ask, JobInstance
 from ingest.storage.database import AnyRow, Database
 from ingest.storage.executions import ExecutionStore
@@ -25,6 +36,31 @@ async def row_count(database: Database, table: str) -> int:
     return int(row[0])
 
 
+#: What an item has one or many of, beside its log.
+ITEM_CHILDREN = (
+    *("item_git", "item_keyword", "item_attachment"),
+    *("item_form", "item_content_update_need", "item_assignment"),
+)
+
+
+async def stored_items(database: Database) -> dict[int, dict[str, list[tuple[Any, ...]]]]:
+    """Return everything that is stored of each item, by id, but for the log.
+
+    Rows are in the order in which they were written; their own ids are left out.
+    """
+    found: dict[int, dict[str, list[tuple[Any, ...]]]] = {}
+    ids = {}
+    for row in await rows(database, "SELECT * FROM item ORDER BY id"):
+        ids[row.key] = row.id
+        found[row.id] = {"item": [tuple(row)]} | {table: [] for table in ITEM_CHILDREN}
+    for table in ITEM_CHILDREN:
+        for row in await rows(database, f"SELECT * FROM {table} ORDER BY 1"):  # noqa: S608  # ours
+            values = row._asdict()
+            values.pop(f"{table}_id", None)
+            found[ids[values.pop("item_key")]][table].append(tuple(values.values()))
+    return found
+
+
 async def change(database: Database, sql: str) -> None:
     """Run a statement that changes rows."""
     await database.write(lambda connection: connection.execute(text(sql)))
@@ -39,10 +75,24 @@ async def started(database: Database, *, owner: str = "me", job: int = 0) -> Exe
     return ExecutionWriter(database, execution_id=begun.execution_id, owner=owner)
 
 
+_FORM = Form(
+    administration_id="2020", form_id="f1", form_type="Operational", assessment_type="", exposures=5
+)
+_NEED = ContentUpdateNeed(
+    content_update_need_create_date=A_DAY,
+    notes="the key is wrong",
+    resolution="",
+    resolution_date=None,
+    resolution_notes="",
+    internal_resolution="seen",
+    internal_resolution_date=A_DAY,
+)
+
+
 def ingested(
     item_id: int, *, revision: str = "r1", subject: str = "Math", words: tuple[str, ...] = ("one",)
 ) -> Ingested:
-    """Return an item with a log of one commit, an attachment, and a keyword for each word."""
+    """Return an item with an entry or more in every list, and a keyword for each word."""
     values = dict.fromkeys((column.name for column in ITEM_COLUMNS if column.nullable), None) | {
         column.name: {"TEXT": "", "INTEGER": 0, "BOOLEAN": False}[column.type.name]
         for column in ITEM_COLUMNS
@@ -61,6 +111,9 @@ def ingested(
             values=values,
             keywords=tuple(Keyword("Prompt / Stem", word) for word in words),
             attachments=(Attachment("asl", "asl.mp4", A_DAY),),
+            forms=(_FORM, evolve(_FORM, exposures=None), _FORM),
+            content_update_needs=(_NEED,),
+            assignments=(Assignment(assigned_to="Ada", assigned_by="Bob", assigned_date=None),),
         ),
         log=(commit,),
     )
