@@ -105,7 +105,10 @@ async def _jobs(app: web.Application) -> AsyncIterator[None]:
     retry_for_s = app[SETTINGS].database.retry_for_s
     engine = LocalEngine(database, retry_for_s=retry_for_s)
     catalog = JobCatalog(
-        [Synchronization(bank), Migration(bank)],
+        [
+            Synchronization(bank, allow_deletes=app[SETTINGS].bank.allow_deletes),
+            Migration(bank),
+        ],
         await ExecutionStore(database).instances(),
     )
     app[ENGINE] = engine

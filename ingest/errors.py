@@ -58,6 +58,23 @@ class JobExecutionNotFoundError(IngestError):
         return {"jobExecutionId": self.execution_id}
 
 
+class NotADryRunError(IngestError):
+    """What a dry run has planned was asked for of an execution that writes."""
+
+    code = "not_a_dry_run"
+
+    def __init__(self, execution_id: int) -> None:
+        super().__init__(
+            f"Job execution {execution_id} is no dry run, so it has planned nothing: what it has "
+            "written is in item_log. A dry run is started by POST /sync?dry-run=true"
+        )
+        self.execution_id = execution_id
+
+    @property
+    def members(self) -> dict[str, object]:  # noqa: D102
+        return {"jobExecutionId": self.execution_id}
+
+
 class JobAlreadyRunningError(IngestError):
     """A start was asked for while an execution of the job has not truly ended."""
 

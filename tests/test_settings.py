@@ -121,6 +121,7 @@ def test_a_stronger_source_wins_and_is_named_as_the_origin(write_config: WriteCo
         ("database.busy_timeout_s", "0.5", 0.5),
         ("bank.url", "some where/bänk", "some where/bänk"),
         ("bank.max_items_per_second", "2.5", 2.5),
+        ("bank.allow_deletes", "0", 0),
         ("bank.ignore_projects", "Reports, archive/OLD", ("reports", "archive/old")),
         ("bank.ignore_projects", "", ()),
         ("bank.ignore_items", "7, 8", (7, 8)),
@@ -306,8 +307,8 @@ def test_a_file_that_is_not_toml_is_refused_with_the_line(
         ('[server]\nlevel = "INFO"\n', "server.level = 'INFO'", "did you mean log.level?"),
         ("[bank]\nmax_items = 5\n", "bank.max_items = 5", "did you mean bank.max_items_per_"),
         ('url = "x"\n', "url = 'x'", "did you mean bank.url or database.url?"),
-        ('[server]\n"a\\nb" = 1\n', "'server.a\\nb' = 1", "take it out; there are bank.ignore_"),
-        ("[zzz]\nqqq = 1\n", "zzz", "take it out; there are bank, bank.ignore_items, "),
+        ('[server]\n"a\\nb" = 1\n', "'server.a\\nb' = 1", "take it out; there are bank."),
+        ("[zzz]\nqqq = 1\n", "zzz", "take it out; there are bank, bank.allow_deletes, "),
         ("[log.x]\n", "log.x", "take it out; there are "),
     ],
 )
@@ -338,8 +339,8 @@ def test_a_secret_put_into_the_file_by_mistake_is_not_shown(write_config: WriteC
         ("INGEST_SERVER_PROT", "did you mean INGEST_SERVER_PORT?"),
         ("INGEST_TOKN", "did you mean INGEST_TOKEN?"),
         ("INGEST_server_port", "did you mean INGEST_SERVER_PORT?"),
-        ("INGEST_NONSENSE", "take it out; there are INGEST_BANK_IGNORE_ITEMS, "),
-        ("INGEST_", "take it out; there are INGEST_BANK_IGNORE_ITEMS, "),
+        ("INGEST_NONSENSE", "take it out; there are INGEST_BANK_ALLOW_DELETES, "),
+        ("INGEST_", "take it out; there are INGEST_BANK_ALLOW_DELETES, "),
     ],
 )
 def test_an_unknown_variable_is_refused_without_its_value(variable: str, way_out: str) -> None:
@@ -389,6 +390,8 @@ def test_a_value_in_place_of_a_section_is_refused(write_config: WriteConfig) -> 
         ("database", "busy_timeout_s = nan", "nan", "must be from 0 to 2147483"),
         ("bank", "url = []", "[]", "must be text"),
         ("bank", 'url = " "', "' '", "must be a path that can exist"),
+        ("bank", "allow_deletes = -1", "-1", "must be 0 or above"),
+        ("bank", "allow_deletes = 1.5", "1.5", "must be a whole number"),
         ("bank", "max_items_per_second = 0", "0", "must be a finite number above 0"),
         ("bank", "max_items_per_second = nan", "nan", "must be a finite number above 0"),
         ("bank", "max_items_per_second = true", "true", "must be a number; the default is none"),
@@ -674,17 +677,17 @@ def test_describe_masks_secrets() -> None:
 
 
 def test_the_shipped_file_holds_every_key_with_its_default() -> None:
-    """config/ingest.toml is all keys and changes nothing; the optional one stands commented out."""
-    optional = "bank.max_items_per_second"
+    """config/ingest.toml is all keys and changes nothing; the optional ones stand commented out."""
+    optional = {"bank.allow_deletes", "bank.max_items_per_second"}
 
     configuration = load(SHIPPED, {}, {})
     from_file = {key for key, origin in configuration.origins.items() if origin != "default"}
 
     assert configuration.settings == Settings()
-    assert from_file == set(KEYS) - {optional}
+    assert from_file == set(KEYS) - optional
     text = SHIPPED.read_text(encoding="utf-8")
     uncommented = tomllib.loads(
-        re.sub("^# (?=max_items_per_second = )", "", text, flags=re.MULTILINE)
+        re.sub("^# (?=(allow_deletes|max_items_per_second) = )", "", text, flags=re.MULTILINE)
     )
     keys = [f"{section}.{key}" for section, group in uncommented.items() for key in group]
     assert keys == KEYS
@@ -699,15 +702,19 @@ def test_the_shipped_file_explains_every_key() -> None:
     assert all(lines[number - 1].startswith("# ") for number in keys)
 
 
-def test_the_optional_key_of_the_shipped_file_works_when_uncommented(
+def test_the_optional_keys_of_the_shipped_file_work_when_uncommented(
     write_config: WriteConfig,
 ) -> None:
-    """The commented key is one comment sign away from a configuration that loads."""
+    """The commented keys are one comment sign away from a configuration that loads."""
     text = SHIPPED.read_text(encoding="utf-8")
+    for key in ("max_items", "allow_deletes"):
+        text = text.replace(f"# {key}", key)
 
-    settings = load(write_config(text.replace("# max_items", "max_items")), {}, {}).settings
+    settings = load(write_config(text), {}, {}).settings
 
-    assert settings == evolve(Settings(), bank=BankSettings(max_items_per_second=50.0))
+    assert settings == evolve(
+        Settings(), bank=BankSettings(max_items_per_second=50.0, allow_deletes=100)
+    )
 
 
 @given(

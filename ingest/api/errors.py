@@ -22,6 +22,7 @@ STATUSES: Final = MappingProxyType(
         errors.JobInstanceNotFoundError: 404,
         errors.JobExecutionNotFoundError: 404,
         errors.ItemNotFoundError: 404,
+        errors.NotADryRunError: 404,
         errors.JobAlreadyRunningError: 409,
         errors.ExecutionNotRunningError: 412,
         errors.ItemProblemError: 422,

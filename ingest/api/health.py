@@ -7,7 +7,7 @@ from aiohttp import web
 from sqlalchemy import text
 
 from ingest.api.keys import BANK, DATABASE, JOBS, LIFECYCLE, WATCHDOG
-from ingest.api.views import json_response
+from ingest.api.views import json_response, withheld_deletions
 from ingest.bank.base import ItemBank
 from ingest.errors import BankUnavailableError, DatabaseUnavailableError
 
@@ -66,6 +66,8 @@ async def health(request: web.Request) -> web.Response:
         await app[DATABASE].read(lambda connection: connection.execute(text("SELECT 1")).scalar())
         states = await app[JOBS].states()
         jobs["running"] = [one.instance.name for one in states if one.running is not None]
+        if (withheld := await app[JOBS].withheld_deletions()) is not None:
+            jobs["withheldDeletions"] = withheld_deletions(withheld)
     except DatabaseUnavailableError as error:
         database = {"status": DOWN, "message": str(error)}
         jobs = {"status": DOWN, "message": "the database does not tell"}

@@ -11,15 +11,18 @@ from ingest.errors import InvalidValueError
 from ingest.items.migration import Migration
 from ingest.items.synchronization import Synchronization
 from ingest.jobs.engine import StillStopping
-from ingest.model.job import JobParameters, JobStatus
+from ingest.model.job import JobParameters, JobStatus, PlannedChange
 
 _SOURCES: Final = ("bank", "stored")
 
 
 async def start_synchronization(request: web.Request) -> web.Response:
     """Start the synchronization job; the answer does not wait for it."""
-    params.only(request, ["reason", "allow-deletes"])
-    parameters = JobParameters(allow_deletes=params.query_integer(request, "allow-deletes", low=0))
+    params.only(request, ["reason", "allow-deletes", "dry-run"])
+    parameters = JobParameters(
+        allow_deletes=params.query_integer(request, "allow-deletes", low=0),
+        is_dry_run=params.query_boolean(request, "dry-run"),
+    )
     return await _start(request, Synchronization.name, parameters)
 
 
@@ -66,8 +69,10 @@ async def abandon(request: web.Request) -> web.Response:
 async def list_jobs(request: web.Request) -> web.Response:
     """Answer with both jobs, what runs of each and what ran last."""
     params.only(request, [])
-    states = await request.app[JOBS].states()
-    return views.json_response({"jobs": [views.job(state) for state in states], "next": None})
+    jobs = request.app[JOBS]
+    states, withheld = await jobs.states(), await jobs.withheld_deletions()
+    rows = [views.job(state, withheld) for state in states]
+    return views.json_response({"jobs": rows, "next": None})
 
 
 async def list_executions(request: web.Request) -> web.Response:
@@ -94,6 +99,21 @@ async def get_execution(request: web.Request) -> web.Response:
     if wants_stack:
         document["stack"] = jobs.stack(execution_id)
     return views.json_response(document)
+
+
+async def list_planned_changes(request: web.Request) -> web.Response:
+    """Answer with a page of what a dry run found that a synchronization would do."""
+    params.only(request, ["change", "limit", "after"])
+    execution_id = params.path_integer(request, "execution_id", "Job execution id")
+    limit = params.limit(request)
+    found = await request.app[JOBS].planned_changes(
+        execution_id,
+        limit=limit + 1,
+        after=params.query_integer(request, "after"),
+        change=params.query_choice(request, "change", PlannedChange),
+    )
+    rows = [views.planned_item(one) for one in found]
+    return views.json_response(views.page("changes", rows, limit, "itemId"))
 
 
 async def get_history(request: web.Request) -> web.Response:

@@ -97,6 +97,18 @@ def query_integer(
     return None if text is None else integer(text, f"Query parameter {name}", low=low, high=high)
 
 
+def query_boolean(request: web.Request, name: str) -> bool:
+    """Return a query parameter as a truth value, False where it is not given.
+
+    Raises:
+        InvalidValueError: It is neither true nor false.
+    """
+    text = request.query.get(name, "false")
+    if text not in ("true", "false"):
+        raise InvalidValueError(f"Query parameter {name} must be true or false, not {shown(text)}")
+    return text == "true"
+
+
 def query_choice(request: web.Request, name: str, choices: type[E]) -> E | None:
     """Return a query parameter as one of *choices*, None where it is not given.
 

@@ -16,6 +16,7 @@ ROUTES: Final = (
     web.get("/executions", jobs.list_executions),
     web.get("/executions/{execution_id}", jobs.get_execution),
     web.get("/executions/{execution_id}/history", jobs.get_history),
+    web.get("/executions/{execution_id}/changes", jobs.list_planned_changes),
     # No HEAD here: it would wait for the execution's end to send nothing.
     web.get("/executions/{execution_id}/events", events.stream_execution, allow_head=False),
     web.get("/items", items.list_items),

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from ingest.items.synchronization import Synchronization
 from ingest.jobs.engine import Abandoned, Abandonment, StillStopping
 from ingest.jobs.service import JobState
 from ingest.model.job import (
@@ -15,10 +16,13 @@ from ingest.model.job import (
     JobExecution,
     JobInstance,
     JobStatus,
+    PlannedCounts,
     Receipt,
     StepExecution,
     summary,
 )
+from ingest.storage.deletions import WithheldBy
+from ingest.storage.plans import PlannedItem
 
 Json = dict[str, Any]
 
@@ -93,14 +97,17 @@ def _still_stopping(instance: JobInstance, became: StillStopping) -> str:
     )
 
 
-def job(state: JobState) -> Json:
-    """Return a job with what runs of it."""
-    return {
+def job(state: JobState, withheld: WithheldBy | None) -> Json:
+    """Return a job with what runs of it, and deletions that wait for a word where it has any."""
+    document = {
         "jobInstanceId": state.instance.id,
         "name": state.instance.name,
         "running": None if state.running is None else execution(state.running),
         "lastEnded": None if state.last_ended is None else execution(state.last_ended),
     }
+    if withheld is not None and state.instance.name == Synchronization.name:
+        document["withheldDeletions"] = withheld_deletions(withheld)
+    return document
 
 
 def execution(one: JobExecution) -> Json:
@@ -127,6 +134,36 @@ def execution(one: JobExecution) -> Json:
         "progress": _progress(one),
         "steps": [_step(step) for step in one.steps],
         "receipt": None if one.receipt is None else _receipt(one.receipt),
+        "parameters": dict(one.parameters),
+        "dryRun": None if one.planned is None else _planned(one.planned, one),
+    }
+
+
+def _planned(planned: PlannedCounts, one: JobExecution) -> Json:
+    changes = planned.created + planned.updated + planned.deleted
+    is_whole = one.status is JobStatus.COMPLETED
+    return {
+        "created": planned.created,
+        "updated": planned.updated,
+        "deleted": planned.deleted,
+        # Only a dry run that came to its end can tell.
+        "inStep": changes + one.counts.failed == 0 if is_whole else None,
+    }
+
+
+def planned_item(one: PlannedItem) -> Json:
+    """Return what a dry run has planned for an item."""
+    return {"itemId": str(one.item_id), "change": one.change.value}
+
+
+def withheld_deletions(one: WithheldBy) -> Json:
+    """Return deletions that wait for a person's word."""
+    return {
+        "jobExecutionId": one.execution_id,
+        "missing": one.withheld.missing,
+        "stored": one.withheld.stored,
+        "allowed": one.withheld.allowed,
+        "message": str(one.withheld),
     }
 
 

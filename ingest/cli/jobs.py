@@ -2,6 +2,7 @@
 
 import re
 import sys
+from collections.abc import Mapping
 
 import click
 
@@ -36,6 +37,9 @@ _reason_option = click.option("--reason", metavar="TEXT", help="Why; kept with t
 @click.option(
     "--allow-deletes", type=click.IntRange(min=0), metavar="N", help="How many items may go."
 )
+@click.option(
+    "--dry-run", is_flag=True, help="Write no item, but say what would be written (with --wait)."
+)
 @service_options
 def sync(
     *,
@@ -43,15 +47,21 @@ def sync(
     item_id: int | None,
     reason: str | None,
     allow_deletes: int | None,
+    dry_run: bool,
     wait: bool,
     as_json: bool,
 ) -> None:
     """Bring the database in step with the item bank."""
     if item_id is not None:
-        _only_the_item({"--reason": reason, "--allow-deletes": allow_deletes})
+        given = {"--reason": reason, "--allow-deletes": allow_deletes, "--dry-run": dry_run or None}
+        _only_the_item(given)
         _one_item(service, f"/sync/{item_id}", as_json=as_json)
     else:
-        query = {"reason": reason, "allow-deletes": allow_deletes}
+        query = {
+            "reason": reason,
+            "allow-deletes": allow_deletes,
+            "dry-run": "true" if dry_run else None,
+        }
         _start(service, "sync", query, wait=wait, as_json=as_json)
 
 
@@ -80,7 +90,7 @@ def migrate(
         _start(service, "migrate", query, wait=wait, as_json=as_json)
 
 
-def _only_the_item(others: dict[str, object]) -> None:
+def _only_the_item(others: Mapping[str, object]) -> None:
     given = [name for name, value in others.items() if value is not None]
     if given:
         raise click.UsageError(f"{given[0]} is for a whole job: it cannot go with --item")
@@ -148,6 +158,9 @@ def jobs(*, service: Service, as_json: bool) -> None:
         ("instance", "name", "running", "progress", "lastEnded", "status", "endTime"),
         [_job_row(job) for job in answer["jobs"]],
     )
+    for job in answer["jobs"]:
+        if withheld := job.get("withheldDeletions"):
+            show.line(f"Execution {withheld['jobExecutionId']}: {withheld['message']}")
 
 
 def _job_row(job: Json) -> tuple[object, ...]:
@@ -208,12 +221,22 @@ def executions(
 @click.command()
 @click.argument("execution_id", metavar="ID", type=int)
 @click.option("--follow", "follows", is_flag=True, help="Show its progress until it has ended.")
+@click.option("--changes", "with_changes", is_flag=True, help="Show what a dry run has planned.")
 @click.option("--stack", "with_stack", is_flag=True, help="Show where in the code it stands.")
 @service_options
 def execution(
-    *, service: Service, execution_id: int, follows: bool, with_stack: bool, as_json: bool
+    *,
+    service: Service,
+    execution_id: int,
+    follows: bool,
+    with_changes: bool,
+    with_stack: bool,
+    as_json: bool,
 ) -> None:
     """Show one execution: its status, its counts, its steps."""
+    if with_changes:
+        _show_changes(service, execution_id, as_json=as_json)
+        return
     if follows and with_stack:
         raise click.UsageError("--stack tells of this moment: it cannot go with --follow")
     query = {"stack": 1 if with_stack else None}
@@ -228,8 +251,8 @@ def execution(
     plain = [(name, value) for name, value in one.items() if not isinstance(value, (dict, list))]
     nested = [
         (name, value)
-        for group in ("counts", "progress", "receipt")
-        for name, value in (one[group] or {}).items()
+        for group in ("counts", "progress", "receipt", "parameters", "dryRun")
+        for name, value in (one.get(group) or {}).items()
     ]
     steps = [
         ("step", f"{step['name']} {step['status']}: {step['writeCount']} written")
@@ -237,3 +260,19 @@ def execution(
     ]
     stack = [("stack", line) for line in one.get("stack") or ()]
     show.facts([*plain, *nested, *steps, *stack])
+
+
+def _show_changes(service: Service, execution_id: int, *, as_json: bool) -> None:
+    """Show every page of what a dry run has planned."""
+    after, found = None, []
+    while True:
+        query = {"limit": 1000, "after": after}
+        page = fetch(service, "GET", f"/executions/{execution_id}/changes", query)
+        found += page["changes"]
+        after = page["next"]
+        if after is None:
+            break
+    if as_json:
+        show.document({"changes": found})
+    else:
+        show.rows(("itemId", "change"), [(one["itemId"], one["change"]) for one in found])

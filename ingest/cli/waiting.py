@@ -40,6 +40,8 @@ def wait_for_end(service: Service, verb: str, started: Json, *, as_json: bool) -
         show.document(ended)
     else:
         show.line(_end(ended))
+        if ended["status"] == JobStatus.COMPLETED and ended.get("dryRun"):
+            show.line(ended["exitMessage"])
     if ended["status"] != JobStatus.COMPLETED:
         why = ended["exitMessage"] or "the service's log tells more"
         raise JobDidNotCompleteError(f"Job execution {execution_id} {ended['status']}: {why}")

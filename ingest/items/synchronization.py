@@ -3,36 +3,25 @@
 import re
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import aclosing
 from functools import partial
 from typing import Final
 
-import structlog
 from attrs import define, field
-from sqlalchemy import Connection
 
 from ingest.bank.base import ItemBank, Listing
 from ingest.errors import DeleteGuardError
 from ingest.items.comparison import Comparison, compare
 from ingest.items.derivation import derive
+from ingest.items.effects import Applied, Effects, Planned
 from ingest.items.job import JobRun
-from ingest.items.writing import Batch, WriteBehind, log_saved
+from ingest.items.writing import Batch, WriteBehind
 from ingest.model.item import ITEM_ID_MAX
-from ingest.model.job import Counts
+from ingest.storage.deletions import Withheld
 from ingest.storage.item_queries import item_count
-from ingest.storage.items import (
-    Saved,
-    delete_items,
-    forget_problems,
-    item_ids,
-    save_items,
-    stored_revisions,
-)
-from ingest.storage.problems import problem_keys, record_problems
-from ingest.storage.scans import begin_scan, end_scan
-
-_log = structlog.get_logger(__name__)
+from ingest.storage.items import item_ids
+from ingest.storage.problems import problem_keys
 
 _ID: Final = re.compile(r"[1-9][0-9]*", re.ASCII)
 
@@ -45,27 +34,29 @@ PAGE_ITEMS: Final = 1000
 
 
 class Synchronization:
-    """Lists the bank, reads what has changed, writes it, and deletes what is certainly gone."""
+    """Lists the bank, reads what has changed, writes it, and deletes what is certainly gone.
+
+    Args:
+        bank: Where the items live.
+        allow_deletes: How many a run may delete, where its start does not say; None for the rule.
+    """
 
     name = "itemSynchronizationJob"
     step_name = "itemSynchronizationStep"
     resumable = False
 
-    def __init__(self, bank: ItemBank) -> None:
+    def __init__(self, bank: ItemBank, *, allow_deletes: int | None = None) -> None:
         self._bank = bank
+        self._allow_deletes = allow_deletes
 
     async def run(self, run: JobRun) -> str:
         """See `Job.run`."""
-        one = _Run(bank=self._bank, run=run)
+        effects: Effects = Planned(run) if run.parameters.is_dry_run else Applied(run)
+        one = _Run(bank=self._bank, run=run, effects=effects, usually_allowed=self._allow_deletes)
         await one.ingest()
         await one.delete()
         await one.tidy()
-        return (
-            f"Total item bank ids: {len(one.seen) + len(one.seen_oddly)}, "
-            "number of items requiring project webhook: 0, "
-            f"number of items deleted from IMRT: {one.deleted}, "
-            f"last item processed {one.last_written}"
-        )
+        return effects.message(one.listed)
 
 
 @define(kw_only=True)
@@ -74,53 +65,56 @@ class _Run:
 
     bank: ItemBank
     run: JobRun
+    effects: Effects
+    #: How many deletions the configuration allows; None for what the rule allows.
+    usually_allowed: int | None
     #: The ids listed, compactly: a bank may have very many.
     seen: "array[int]" = field(factory=lambda: array("q"))
     #: Keys listed that are no ids.
     seen_oddly: set[str] = field(factory=set)
     batch: Batch = field(factory=Batch)
-    last_written: int = 0
-    deleted: int = 0
+
+    @property
+    def listed(self) -> int:
+        """How many entries the bank has listed."""
+        return len(self.seen) + len(self.seen_oddly)
 
     async def ingest(self) -> None:
-        """List the bank to its end, and write whatever has changed."""
-        execution_id = self.run.writer.execution_id
-        await self._write_scan(lambda c: begin_scan(c, execution_id=execution_id))
+        """List the bank to its end, and see to whatever has changed."""
+        await self.effects.begin_scan()
         scan = self.bank.scan()
         async with WriteBehind() as behind, aclosing(scan.__aiter__()) as slices:
             async for listings in slices:
                 self._note(listings)
                 await self._take(listings, behind, scan.total)
                 await self._flush(behind, scan.total)
-            await behind.put(self._write(self.batch, len(self.seen) + len(self.seen_oddly)))
+            await behind.put(self.effects.save(self.batch, self.listed))
             await behind.settle()
-        complete, seen = scan.complete, len(self.seen) + len(self.seen_oddly)
-        await self._write_scan(
-            lambda c: end_scan(c, execution_id=execution_id, seen=seen, complete=complete)
-        )
+        await self.effects.end_scan(seen=self.listed, complete=scan.complete)
 
     async def delete(self) -> None:
-        """Delete the stored items that the bank certainly does not have any more.
+        """See to the stored items that the bank certainly does not have any more.
 
         Raises:
             DeleteGuardError: They are more than may be deleted without a person's word.
         """
         missing = await self._missing()
-        if not missing:
-            return
-        self._guard(len(missing), await self.run.database.read(item_count))
+        withheld = await self._withheld(len(missing)) if missing else None
+        if withheld is None:
+            await self.effects.allow()
+        elif not await self.effects.withhold(withheld):
+            raise DeleteGuardError(str(withheld))
         for begin in range(0, len(missing), PAGE_ITEMS):
             page = missing[begin : begin + PAGE_ITEMS]
             gone = [id_ for id_ in page if await self.bank.head(str(id_)) is None]
-            await self._delete_page(gone)
+            await self.effects.delete(gone)
 
     async def tidy(self) -> None:
         """Forget the problems of items that the bank does not have any more."""
-        stale = [
-            key for key in await self.run.database.read(problem_keys) if not self._was_listed(key)
-        ]
+        known = await self.run.database.read(problem_keys)
+        stale = [key for key in known if not self._was_listed(key)]
         if stale:
-            await self._write_scan(lambda connection: forget_problems(connection, stale))
+            await self.effects.forget(stale)
 
     def _note(self, listings: Sequence[Listing]) -> None:
         for listing in listings:
@@ -156,32 +150,7 @@ class _Run:
     async def _flush(self, behind: WriteBehind, total: int | None) -> None:
         if self.batch.due:
             batch, self.batch = self.batch, Batch()
-            await behind.put(self._write(batch, total))
-
-    async def _write(self, batch: Batch, total: int | None) -> None:
-        saved: list[Saved] = []
-
-        def work(connection: Connection) -> Counts:
-            saved[:] = [
-                save_items(connection, batch.writes, execution_id=self.run.writer.execution_id)
-            ]
-            record_problems(connection, batch.rejected)
-            forget_problems(
-                connection, [*batch.healed, *(one.ingested.key for one in batch.writes)]
-            )
-            return saved[0].counts + batch.counts
-
-        await self.run.writer.write(work, processed=batch.processed, total=total)
-        log_saved(saved[0])
-        if batch.writes:
-            self.last_written = batch.writes[-1].ingested.row.id
-
-    async def _write_scan(self, work: Callable[[Connection], None]) -> None:
-        def without_counts(connection: Connection) -> Counts:
-            work(connection)
-            return Counts()
-
-        await self.run.writer.write(without_counts)
+            await behind.put(self.effects.save(batch, total))
 
     def _was_listed(self, key: str) -> bool:
         item_id = _id_of(key)
@@ -202,37 +171,22 @@ class _Run:
             missing += [id_ for id_ in ids if not self._was_seen(id_)]
             after = ids[-1]
 
-    def _guard(self, missing: int, stored: int) -> None:
-        allowed = self.run.parameters.allow_deletes
-        if allowed is None:
-            share = int(stored * DELETES_ALLOWED_SHARE)
-            # A bank that lists nothing is more likely gone than empty.
-            allowed = max(DELETES_ALLOWED, share) if len(self.seen) else 0
-        if missing > allowed:
-            raise DeleteGuardError(
-                f"{missing} of {stored} items are not in the item bank any more, and {allowed} "
-                "may be deleted without a person's word: nothing was deleted, everything else "
-                "stands. If they are gone for good, "
-                f"start again with POST /sync?allow-deletes={missing}"
-            )
+    async def _withheld(self, missing: int) -> Withheld | None:
+        stored = await self.run.database.read(item_count)
+        allowed = self._allowed(stored)
+        if missing <= allowed:
+            return None
+        return Withheld(missing=missing, stored=stored, allowed=allowed)
 
-    async def _delete_page(self, gone: Sequence[int]) -> None:
-        stored = await self.run.database.read(
-            lambda c: stored_revisions(c, [str(item_id) for item_id in gone])
-        )
-        expected = {int(key): revision.revision for key, revision in stored.items()}
-        deleted: list[int] = []
-
-        def work(connection: Connection) -> Counts:
-            deleted[:] = delete_items(connection, expected)
-            return Counts(deleted=len(deleted))
-
-        await self.run.writer.write(work)
-        self.deleted += len(deleted)
-        for item_id in deleted:
-            _log.info(
-                "ITEM_DELETED", item_id=item_id, bank_key=str(item_id), commit=expected[item_id]
-            )
+    def _allowed(self, stored: int) -> int:
+        asked = self.run.parameters.allow_deletes
+        if asked is not None:
+            return asked
+        if not len(self.seen):
+            return 0  # a bank that lists nothing is more likely gone than empty
+        if self.usually_allowed is not None:
+            return self.usually_allowed
+        return max(DELETES_ALLOWED, int(stored * DELETES_ALLOWED_SHARE))
 
 
 def _id_of(key: str) -> int | None:

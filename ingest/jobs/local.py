@@ -3,6 +3,7 @@
 import asyncio
 import uuid
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any, Final
 
 import stamina
@@ -140,25 +141,29 @@ class LocalEngine:
             if running is not None:
                 raise _already_running(running)
             owner = uuid.uuid4().hex
-            started = await self._put_on_record(instance, job, ask, owner)
+            started = await self._put_on_record(instance, job, ask, owner, parameters)
             self._launch(instance, job, started, owner, parameters)
         return started.execution_id
 
     async def _put_on_record(
-        self, instance: JobInstance, job: Job, ask: Ask, owner: str
+        self, instance: JobInstance, job: Job, ask: Ask, owner: str, parameters: JobParameters
     ) -> Started:
+        start = partial(
+            self._store.start,
+            instance,
+            owner=owner,
+            ask=ask,
+            resumable=job.resumable,
+            parameters=parameters.named,
+        )
         try:
             try:
-                return await self._store.start(
-                    instance, owner=owner, ask=ask, resumable=job.resumable
-                )
+                return await start()
             except JobAlreadyRunningError as error:
                 # Within the gate, and with nothing in the registry, that row is nobody's.
                 _log.warning("orphan settled", job=instance.name, execution=error.execution_id)
                 await self._store.settle_orphan(instance.id, actor=_SERVICE)
-                return await self._store.start(
-                    instance, owner=owner, ask=ask, resumable=job.resumable
-                )
+                return await start()
         except DatabaseUnavailableError:
             # A commit that was answered with an error may have left a row that nobody runs.
             self._settle_later(self._settle_orphan(instance))

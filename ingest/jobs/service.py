@@ -14,8 +14,11 @@ from ingest.model.job import (
     JobInstance,
     JobParameters,
     JobStatus,
+    PlannedChange,
 )
+from ingest.storage.deletions import WithheldBy
 from ingest.storage.execution_queries import ExecutionQueries
+from ingest.storage.plans import PlannedItem
 
 _NO_PARAMETERS: Final = JobParameters()
 
@@ -94,6 +97,10 @@ class JobService:
         """See `JobEngine.unrecorded`."""
         return self._engine.unrecorded()
 
+    async def withheld_deletions(self) -> WithheldBy | None:
+        """Return the deletions that a synchronization has withheld and nobody has settled."""
+        return await self._queries.withheld_deletions()
+
     async def states(self) -> Sequence[JobState]:
         """Return every job with what runs of it."""
         states = []
@@ -129,6 +136,19 @@ class JobService:
             self._catalog.named(job_name)
         return await self._queries.page(
             limit=limit, before=before, job_name=job_name, status=status
+        )
+
+    async def planned_changes(
+        self, execution_id: int, *, limit: int, after: int | None, change: PlannedChange | None
+    ) -> list[PlannedItem]:
+        """Return a page of what a dry run has planned, by ascending item id.
+
+        Raises:
+            JobExecutionNotFoundError: There is none with this id.
+            NotADryRunError: It is one that writes.
+        """
+        return await self._queries.planned_changes(
+            execution_id, limit=limit, after=after, change=change
         )
 
     async def history(self, execution_id: int) -> list[ExecutionEvent]:

@@ -18,8 +18,20 @@ class JobParameters:
 
     #: How many items a synchronization may delete; None for what the rule allows.
     allow_deletes: int | None = None
+    #: Whether a synchronization only says what it would write.
+    is_dry_run: bool = False
     #: Whether a migration goes by the stored documents, without asking the bank.
     from_stored: bool = False
+
+    @property
+    def named(self) -> Mapping[str, str]:
+        """What was given, by the names that the API has for it."""
+        given = {
+            "allow-deletes": None if self.allow_deletes is None else str(self.allow_deletes),
+            "dry-run": "true" if self.is_dry_run else None,
+            "source": "stored" if self.from_stored else None,
+        }
+        return {name: value for name, value in given.items() if value is not None}
 
 
 class JobStatus(StrEnum):
@@ -158,6 +170,23 @@ class Counts:
         return self.created + self.updated + self.deleted
 
 
+class PlannedChange(StrEnum):
+    """What a synchronization would do with an item; the values are what the database holds."""
+
+    CREATED = "CREATED"
+    UPDATED = "UPDATED"
+    DELETED = "DELETED"
+
+
+@frozen(kw_only=True)
+class PlannedCounts:
+    """How many items a dry run found to be created, updated and deleted."""
+
+    created: int = 0
+    updated: int = 0
+    deleted: int = 0
+
+
 @frozen(kw_only=True)
 class Progress:
     """How far an execution is."""
@@ -259,6 +288,10 @@ class JobExecution:
     counts: Counts = field(factory=Counts)
     progress: Progress = field(factory=Progress)
     steps: tuple[StepExecution, ...] = ()
+    #: What the start asked for, by the API's names.
+    parameters: Mapping[str, str] = field(factory=dict)
+    #: What a dry run has found so far; None for a run that writes.
+    planned: PlannedCounts | None = None
     receipt: Receipt | None = None
 
     @property

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
-from types import MappingProxyType
+from types import MappingProxyType, NoneType
 from typing import Any, Literal, get_args, get_origin
 
 from attrs import Attribute, evolve, frozen
@@ -81,8 +81,9 @@ def describe(configuration: Configuration) -> list[tuple[str, object, str]]:
 def _checked(given: Given) -> object:
     setting = FIELDS[given.key]
     try:
-        value = _parsed(setting.type, str(given.value)) if given.is_text else given.value
-        value = _typed(setting.type, value)
+        kind = _given_kind(setting.type)
+        value = _parsed(kind, str(given.value)) if given.is_text else given.value
+        value = _typed(kind, value)
         if setting.validator is not None:
             setting.validator(None, setting, value)
     except (ValueError, OverflowError) as error:
@@ -93,6 +94,12 @@ def _checked(given: Given) -> object:
     return value
 
 
+def _given_kind(kind: Any) -> Any:
+    """Return the type that a value has where one is given: None only stands for none given."""
+    present = [one for one in get_args(kind) if one is not NoneType]
+    return present[0] if NoneType in get_args(kind) else kind
+
+
 def _parsed(kind: Any, text: str) -> object:
     """Return what TOML would have for *text* in a setting of this type; *text* if nothing."""
     if get_origin(kind) is tuple:
@@ -100,7 +107,7 @@ def _parsed(kind: Any, text: str) -> object:
         return [_parsed(get_args(kind)[0], part.strip()) for part in parts]
     if kind is int and _INTEGER.fullmatch(text):
         return int(text)
-    if kind in (float, float | None) and _NUMBER.fullmatch(text):
+    if kind is float and _NUMBER.fullmatch(text):
         return float(text)
     return text
 
@@ -119,8 +126,7 @@ def _typed(kind: Any, value: object) -> object:
         element = get_args(kind)[0]
         if isinstance(value, list) and all(_is(element, each) for each in value):
             return tuple(value)
-    elif kind in (float, float | None):
-        kind = float
+    elif kind is float:
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             return float(value)
     elif _is(kind, value):

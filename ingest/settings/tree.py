@@ -129,6 +129,10 @@ class BankSettings:
         converter=_casefolded,
         validator=_must("hold no empty name", lambda names: all(map(str.strip, names))),
     )
+    #: How many items a synchronization may delete, where its start does not say; None for the rule.
+    allow_deletes: int | None = field(
+        default=None, validator=optional(_must("be 0 or above", lambda number: number >= 0))
+    )
     ignore_items: tuple[int, ...] = field(
         default=(),
         validator=_must(

@@ -1,5 +1,6 @@
 """One SQLite connection, in a thread of its own that runs whole transactions."""
 
+import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -52,11 +53,20 @@ class SqliteConnection:
             sqlalchemy.exc.DBAPIError: SQLite refused, or the file cannot be opened.
         """
         if self._connection is None:
-            # Opened by SQLAlchemy, in aiosqlite's thread, which owns it from then on.
-            self._connection = await aiosqlite.Connection(self._open, iter_chunk_size=64)
+            self._connection = await self._opened()
         # The one door into that thread for something that is no statement; SQLAlchemy uses it too.
         result = await self._connection._execute(self._transaction, work)  # type: ignore[no-untyped-call]  # noqa: SLF001
         return cast("T", result)
+
+    async def _opened(self) -> aiosqlite.Connection:
+        # Opened by SQLAlchemy, in aiosqlite's thread, which owns it from then on.
+        connection = aiosqlite.Connection(self._open, iter_chunk_size=64)
+        try:
+            return await connection
+        except BaseException:
+            # The thread still has to say that it ends: not to a loop that is closed by then.
+            await asyncio.to_thread(connection._thread.join)  # noqa: SLF001
+            raise
 
     async def close(self) -> None:
         """Close the connection and end the thread; `run` opens it anew."""

@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 from sqlalchemy import Connection, Select, func, select
 
-from ingest.errors import JobExecutionNotFoundError
+from ingest.errors import JobExecutionNotFoundError, NotADryRunError
 from ingest.model.job import (
     ENDED,
     RUNNING,
@@ -16,11 +16,15 @@ from ingest.model.job import (
     ExitCode,
     JobExecution,
     JobStatus,
+    PlannedChange,
     Progress,
     Receipt,
     StepExecution,
 )
 from ingest.storage.database import AnyRow, Database
+from ingest.storage.deletions import WithheldBy, unsettled_deletions
+from ingest.storage.parameters import load_parameters
+from ingest.storage.plans import PlannedItem, planned_counts, planned_page
 from ingest.storage.tables import (
     job_execution,
     job_execution_event,
@@ -95,6 +99,26 @@ class ExecutionQueries:
             )
         )
 
+    async def planned_changes(
+        self, execution_id: int, *, limit: int, after: int | None, change: PlannedChange | None
+    ) -> list[PlannedItem]:
+        """Return a page of what a dry run has planned, by ascending item id.
+
+        Raises:
+            JobExecutionNotFoundError: There is no such execution.
+            NotADryRunError: It is one that writes.
+        """
+        execution = await self.get(execution_id)
+        if execution.planned is None:
+            raise NotADryRunError(execution_id)
+        return await self._database.read(
+            lambda c: planned_page(c, execution_id, limit=limit, after=after, change=change)
+        )
+
+    async def withheld_deletions(self) -> WithheldBy | None:
+        """Return the deletions that a synchronization has withheld and nobody has settled."""
+        return await self._database.read(unsettled_deletions)
+
     async def history(self, execution_id: int) -> list[ExecutionEvent]:
         """Return an execution's events in the order in which they were written.
 
@@ -151,11 +175,20 @@ def _load(connection: Connection, query: Select[Any]) -> list[JobExecution]:
         .order_by(step_execution.c.step_execution_id)
     ):
         steps.setdefault(step.job_execution_id, []).append(_step(step))
+    parameters = load_parameters(connection, ids)
+    dry_runs = [one for one in ids if "dry-run" in parameters[one]]
+    planned = planned_counts(connection, dry_runs) if dry_runs else {}
     events: dict[int, list[AnyRow]] = {}
     for event in _events(connection, ids):
         events.setdefault(event.job_execution_id, []).append(event)
     return [
-        _execution(row, steps.get(row.job_execution_id, []), events.get(row.job_execution_id, []))
+        evolve(
+            _execution(
+                row, steps.get(row.job_execution_id, []), events.get(row.job_execution_id, [])
+            ),
+            parameters=parameters[row.job_execution_id],
+            planned=planned.get(row.job_execution_id),
+        )
         for row in rows
     ]
 

@@ -1,7 +1,9 @@
 """Job executions: how their rows come to be, change and end."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
+from typing import Final
 
 from attrs import frozen
 from sqlalchemy import Connection, Select, insert, select, update
@@ -23,6 +25,7 @@ from ingest.model.job import (
 )
 from ingest.storage.database import AnyRow, Transactions
 from ingest.storage.execution_queries import load_execution
+from ingest.storage.parameters import add_parameters
 from ingest.storage.tables import (
     job_execution,
     job_execution_context,
@@ -37,6 +40,8 @@ from ingest.storage.transitions import (
     transition,
     utc_now,
 )
+
+_NO_PARAMETERS: Final = MappingProxyType[str, str]({})
 
 
 @frozen(kw_only=True)
@@ -63,7 +68,13 @@ class ExecutionStore:
         return tuple(JobInstance(id=row[0], version=row[1], name=row[2]) for row in rows)
 
     async def start(
-        self, instance: JobInstance, *, owner: str, ask: Ask, resumable: bool
+        self,
+        instance: JobInstance,
+        *,
+        owner: str,
+        ask: Ask,
+        resumable: bool,
+        parameters: Mapping[str, str] = _NO_PARAMETERS,
     ) -> Started:
         """Put a new execution on record, STARTING, and give *owner* the right to write for it.
 
@@ -73,18 +84,25 @@ class ExecutionStore:
             ask: Who wants it and why.
             resumable: Whether to hand on the checkpoint of an execution that was STOPPED or
                 FAILED.
+            parameters: What else the start asked for, by name; put on record with it.
 
         Raises:
             JobAlreadyRunningError: An execution of this instance is on record as running.
         """
+
+        def work(connection: Connection) -> Started:
+            started = _start(connection, instance, owner, ask, resumable=resumable)
+            add_parameters(connection, started.execution_id, parameters)
+            return started
+
         try:
-            return await self._database.write(
-                lambda connection: _start(connection, instance, owner, ask, resumable=resumable)
-            )
+            return await self._database.write(work)
         except IntegrityError:
             running = await self._database.read(lambda c: _running_id(c, instance.id))
             if running is None:  # it ended between the two: the index refused rightly
-                return await self.start(instance, owner=owner, ask=ask, resumable=resumable)
+                return await self.start(
+                    instance, owner=owner, ask=ask, resumable=resumable, parameters=parameters
+                )
             raise JobAlreadyRunningError(
                 instance_id=instance.id,
                 instance_version=instance.version,

@@ -17,7 +17,7 @@ from sqlalchemy import (
     text,
 )
 
-from ingest.model.job import RUNNING, EventName, ExitCode, JobStatus
+from ingest.model.job import RUNNING, EventName, ExitCode, JobStatus, PlannedChange
 from ingest.storage.item_tables import (
     item,
     item_assignment,
@@ -45,10 +45,13 @@ __all__ = [
     "job_execution",
     "job_execution_context",
     "job_execution_event",
+    "job_execution_params",
     "job_execution_progress",
     "job_instance",
     "metadata",
+    "planned_change",
     "step_execution",
+    "withheld_deletion",
 ]
 
 _STATUSES = ", ".join(f"'{status}'" for status in JobStatus)
@@ -57,6 +60,7 @@ _STEP_STATUSES = ", ".join(
     f"'{status}'" for status in JobStatus if status is not JobStatus.ABANDONED
 )
 _EXIT_CODES = ", ".join(f"'{code}'" for code in ExitCode)
+_CHANGES = ", ".join(f"'{change}'" for change in PlannedChange)
 _EVENTS = ", ".join(f"'{event}'" for event in EventName)
 
 job_instance = Table(
@@ -158,6 +162,37 @@ job_execution_event = Table(
     Column("detail", Text),
     CheckConstraint(f"event IN ({_EVENTS})", name="event"),
     sqlite_autoincrement=True,
+)
+
+job_execution_params = Table(
+    "batch_job_execution_params",
+    metadata,
+    reference("job_execution_id", EXECUTION, primary_key=True, autoincrement=False),
+    Column("parameter_name", Text, primary_key=True),
+    Column("parameter_type", Text, nullable=False),
+    Column("parameter_value", Text, nullable=False),
+    # As Spring Batch has it: N, for none of them makes another job instance.
+    Column("identifying", Text, nullable=False, server_default="N"),
+)
+
+planned_change = Table(
+    "planned_change",
+    metadata,
+    reference("job_execution_id", EXECUTION, primary_key=True, autoincrement=False),
+    Column("item_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("change", Text, nullable=False),
+    CheckConstraint(f"change IN ({_CHANGES})", name="change"),
+)
+
+withheld_deletion = Table(
+    "withheld_deletion",
+    metadata,
+    reference("job_execution_id", EXECUTION, primary_key=True, autoincrement=False),
+    Column("missing", BigInteger, nullable=False),
+    Column("stored", BigInteger, nullable=False),
+    Column("allowed", BigInteger, nullable=False),
+    # The execution that passed the guard later, or hit it again; NULL until then.
+    reference("settled_by", EXECUTION, nullable=True),
 )
 
 ingest_problem = Table(

@@ -2,11 +2,16 @@
 
 import asyncio
 import re
+import shutil
+from pathlib import Path
 
 import pytest
 from aiohttp import web
+from attrs import evolve
 from pytest_aiohttp import AiohttpClient
 
+from ingest.app import create_app
+from ingest.settings import BankSettings, Settings
 from tests.conftest import SAMPLE_ITEMS
 from tests.support.scripted_job import ScriptedJob
 from tests.support.service import DEADLINE_S, Client, ended, get, json_of, use_jobs
@@ -14,7 +19,7 @@ from tests.support.service import DEADLINE_S, Client, ended, get, json_of, use_j
 KEYS = [
     *("jobExecutionId", "jobInstanceId", "name", "status", "exitCode", "exitMessage"),
     *("createTime", "startTime", "endTime", "lastUpdated"),
-    *("counts", "progress", "steps", "receipt"),
+    *("counts", "progress", "steps", "receipt", "parameters", "dryRun"),
 ]
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
@@ -185,3 +190,71 @@ async def test_a_traceback_is_not_shown(five: Client) -> None:
     assert message.startswith("Unexpected ValueError: no. ")
     assert "Traceback" not in message
     assert "\n" not in message
+
+
+async def test_a_dry_run_says_what_would_be_written(client: Client) -> None:
+    """Its document counts the changes, its pages name the items; nothing has been written."""
+    response = await client.post("/sync?dry-run=true")
+    assert response.status == 200
+    document = await ended(client, 1)
+    assert document["parameters"] == {"dry-run": "true"}
+    assert document["counts"]["created"] == 0
+    planned = {"created": SAMPLE_ITEMS, "updated": 0, "deleted": 0}
+    assert document["dryRun"] == {**planned, "inStep": False}
+    assert (await get(client, "/items"))["items"] == []
+
+    first = await get(client, "/executions/1/changes?limit=15")
+    rest = await get(client, f"/executions/1/changes?limit=15&after={first['next']}")
+    changes = [*first["changes"], *rest["changes"]]
+    assert len(first["changes"]) == 15
+    assert rest["next"] is None
+    assert len({one["itemId"] for one in changes}) == SAMPLE_ITEMS
+    assert {one["change"] for one in changes} == {"CREATED"}
+    only = await get(client, "/executions/1/changes?change=DELETED")
+    assert only == {"changes": [], "next": None}
+
+    await synchronized(client)
+    assert (await get(client, "/executions/2"))["dryRun"] is None
+    assert (await client.post("/sync?dry-run=true")).status == 200
+    assert (await ended(client, 3))["dryRun"]["inStep"] is True
+
+
+async def test_what_is_no_dry_run_has_no_planned_changes(client: Client) -> None:
+    """404 in words, for a run that writes and for one that is not there; 400 for nonsense."""
+    await synchronized(client)
+    response = await client.get("/executions/1/changes")
+    assert response.status == 404
+    assert (await response.text()).startswith("Job execution 1 is no dry run")
+    assert (await client.get("/executions/99/changes")).status == 404
+    assert (await client.get("/executions/1/changes?change=SHRUNK")).status == 400
+    response = await client.post("/sync?dry-run=perhaps")
+    assert response.status == 400
+    assert await response.text() == "Query parameter dry-run must be true or false, not 'perhaps'"
+
+
+async def test_deletions_that_are_withheld_show(
+    settings: Settings, tmp_path: Path, sample_bank: Path, aiohttp_client: AiohttpClient
+) -> None:
+    """In /jobs and /health, until they are settled."""
+    bank = tmp_path / "bank"
+    shutil.copytree(sample_bank, bank)
+    server = evolve(settings, bank=BankSettings(url=str(bank), allow_deletes=0))
+    client = await aiohttp_client(create_app(server))
+    await synchronized(client)
+    assert "withheldDeletions" not in (await get(client, "/jobs"))["jobs"][0]
+    shutil.rmtree(min(bank.iterdir()))
+    assert (await client.post("/sync")).status == 200
+    assert (await ended(client, 2))["status"] == "FAILED"
+    shown = (await get(client, "/jobs"))["jobs"][0]["withheldDeletions"]
+    assert {name: shown[name] for name in ("jobExecutionId", "missing", "stored", "allowed")} == {
+        "jobExecutionId": 2,
+        "missing": 1,
+        "stored": SAMPLE_ITEMS,
+        "allowed": 0,
+    }
+    assert "POST /sync?allow-deletes=1" in shown["message"]
+    health = await get(client, "/health")
+    assert (health["status"], health["components"]["jobs"]["withheldDeletions"]) == ("UP", shown)
+    assert (await client.post("/sync?allow-deletes=1")).status == 200
+    assert (await ended(client, 3))["status"] == "COMPLETED"
+    assert "withheldDeletions" not in (await get(client, "/jobs"))["jobs"][0]

@@ -42,6 +42,22 @@ def test_sync_waits_for_its_end(run: Run, service: str) -> None:
     assert json.loads(run("problems", "--json", **environ).stdout) == {"problems": [], "next": None}
 
 
+def test_a_dry_run_says_what_it_would_do(run: Run, service: str) -> None:
+    """With --dry-run --wait a sync writes nothing; the ids are one command away."""
+    environ = {"INGEST_URL": service}
+    done = run("sync", "--dry-run", "--wait", **environ)
+    assert done.exit_code == 0
+    assert "to be created: 12" in done.stdout
+    shown = run("execution", "1", "--changes", **environ).stdout.splitlines()
+    assert shown[0] == "itemId\tchange"
+    assert len(shown) == 1 + 12
+    assert {line.split("\t")[1] for line in shown[1:]} == {"CREATED"}
+    assert "created\t12" in run("execution", "1", **environ).stdout
+    assert run("sync", "--item", 5, "--dry-run", **environ).exit_code == 2
+    assert run("sync", "--wait", **environ).exit_code == 0
+    assert run("execution", "2", "--changes", **environ).exit_code == 1
+
+
 def test_migrate_waits_and_answers_in_json(run: Run, service: str) -> None:
     """With --json, a job that is waited for leaves one document on stdout: its last."""
     result = run("migrate", "--wait", "--from-stored", "--json", "--url", service)

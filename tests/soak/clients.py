@@ -148,8 +148,7 @@ class Crowd:
     async def _start(self, name: str, rng: Random, hang_up_after_s: float | None) -> Exchange:
         path = rng.choice(("/sync", "/sync", "/migrate"))
         options = ["?reason=soak", "", ""]
-        if path == "/migrate":
-            options.append("?source=stored")
+        options.append("?source=stored" if path == "/migrate" else "?dry-run=true")
         path += rng.choice(options)
         return await self.ask(name, "POST", path, hang_up_after_s=hang_up_after_s)
 

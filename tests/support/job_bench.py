@@ -37,16 +37,25 @@ class Links:
     def __init__(self, root: Path, repositories: Sequence[Path]) -> None:
         self._root = root
         self._repositories = repositories
+        self._by_name = {path.name: path for path in repositories}
+        self._taken: list[str] = []
 
     def put(self, items: int) -> None:
         """Put the first so many items there."""
         for path in self._repositories[:items]:
             (self._root / path.name).symlink_to(path)
 
+    def put_back(self) -> None:
+        """Put those back that were taken away."""
+        for name in self._taken:
+            (self._root / name).symlink_to(self._by_name[name])
+        self._taken.clear()
+
     def take(self, items: int) -> None:
         """Take away the first so many of those that are there."""
         for path in sorted(self._root.iterdir())[:items]:
             path.unlink()
+            self._taken.append(path.name)
 
 
 @define(eq=False)
@@ -140,10 +149,16 @@ class JobBench:
         self.bank = bank
         self.database = database
         self.engine = LocalEngine(database, retry_for_s=0)
+        #: What the configuration says about deletions.
+        self.allow_deletes: int | None = None
 
-    async def synchronize(self, *, allow_deletes: int | None = None) -> JobExecution:
+    async def synchronize(
+        self, *, allow_deletes: int | None = None, is_dry_run: bool = False
+    ) -> JobExecution:
         """Run a synchronization; return its execution when it has ended."""
-        running = await self.begin_synchronization(allow_deletes=allow_deletes)
+        running = await self.begin_synchronization(
+            allow_deletes=allow_deletes, is_dry_run=is_dry_run
+        )
         return await ended(running)
 
     async def migrate(self, *, from_stored: bool = False) -> JobExecution:
@@ -151,10 +166,13 @@ class JobBench:
         running = await self.begin_migration(from_stored=from_stored)
         return await ended(running)
 
-    async def begin_synchronization(self, *, allow_deletes: int | None = None) -> RunningJob:
+    async def begin_synchronization(
+        self, *, allow_deletes: int | None = None, is_dry_run: bool = False
+    ) -> RunningJob:
         """Start a synchronization."""
-        parameters = JobParameters(allow_deletes=allow_deletes)
-        return await self._begin(Synchronization(self.bank), parameters)
+        parameters = JobParameters(allow_deletes=allow_deletes, is_dry_run=is_dry_run)
+        job = Synchronization(self.bank, allow_deletes=self.allow_deletes)
+        return await self._begin(job, parameters)
 
     async def begin_migration(self, *, from_stored: bool = False) -> RunningJob:
         """Start a migration."""
