@@ -64,8 +64,10 @@ class SqliteConnection:
         try:
             return await connection
         except BaseException:
-            # The thread still has to say that it ends: not to a loop that is closed by then.
-            await asyncio.to_thread(connection._thread.join)  # noqa: SLF001
+            # The thread still has to say that it ends: not to a loop that is closed by then. That
+            # is a moment, for which no other thread is worth its while.
+            while connection._thread.is_alive():  # noqa: ASYNC110, SLF001
+                await asyncio.sleep(0.001)
             raise
 
     async def close(self) -> None:
