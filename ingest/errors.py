@@ -170,6 +170,23 @@ class ServiceStoppingError(IngestError):
         super().__init__("The service is shutting down and starts no job; try again in a moment")
 
 
+class StartPendingError(IngestError):
+    """A start of the job has been waiting for the database, and what comes of it is not known."""
+
+    code = "start_pending"
+
+    def __init__(self, *, instance_id: int, job_name: str, waited_s: float) -> None:
+        super().__init__(
+            f"A start of {job_name} is waiting for the database, and has not come through within "
+            f"{waited_s:g} seconds: nothing was done. Try again in a moment"
+        )
+        self.instance_id = instance_id
+
+    @property
+    def members(self) -> dict[str, object]:  # noqa: D102
+        return {"jobInstanceId": self.instance_id}
+
+
 class DatabaseInUseError(IngestError):
     """Another process owns the database."""
 

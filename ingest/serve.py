@@ -8,12 +8,12 @@ import threading
 import time
 from collections.abc import Callable, Coroutine
 from types import FrameType
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import structlog
 from aiohttp import web
 
-from ingest import slices
+from ingest import logs, slices
 from ingest.api.keys import LIFECYCLE
 from ingest.app import ENGINE, create_app
 from ingest.errors import ConfigurationError
@@ -65,13 +65,8 @@ class _Stop:
 
     def _end_late(self) -> None:
         time.sleep(self._longest_s)
-        say = {"after_s": self._longest_s, "signal": self.by}
-        word = threading.Thread(
-            target=_log.error, args=("service did not end in time",), kwargs=say, daemon=True
-        )
-        word.start()
-        word.join(_LAST_WORD_S)
-        os._exit(1)
+        _log.error("service did not end in time", after_s=self._longest_s, signal=self.by)
+        _exit(1)
 
 
 async def serve(
@@ -111,12 +106,18 @@ async def serve(
         # A thread that hangs would keep the process for ever. The rows are left as they are:
         # the next owner of the database finds them, and settles them by proof.
         _log.error("service ended with work that did not wind down")
-        os._exit(1)
+        _exit(1)
     _log.info("service stopped")
     if slices.at_work():
         # All is recorded and closed; only a thread hangs, on a file system that does not answer.
-        os._exit(0)
+        _exit(0)
     return 0
+
+
+def _exit(code: int) -> NoReturn:
+    """End the process although something in it does not end."""
+    logs.flush(_LAST_WORD_S)
+    os._exit(code)
 
 
 async def _until_stopped(setup: Coroutine[Any, Any, None], stop: _Stop) -> bool:

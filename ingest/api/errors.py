@@ -27,7 +27,9 @@ STATUSES: Final = MappingProxyType(
         errors.ExecutionNotRunningError: 412,
         errors.ItemProblemError: 422,
         errors.BankUnavailableError: 502,
+        errors.DatabaseInUseError: 503,
         errors.EndNotRecordedError: 503,
+        errors.StartPendingError: 503,
         errors.ServiceStoppingError: 503,
         errors.DatabaseUnavailableError: 503,
     }
@@ -37,7 +39,6 @@ STATUSES: Final = MappingProxyType(
 NOT_OVER_HTTP: Final = frozenset(
     {
         errors.ConfigurationError,
-        errors.DatabaseInUseError,
         errors.DatabaseVersionError,
         errors.DeleteGuardError,
         errors.FencedError,

@@ -63,6 +63,7 @@ async def health(request: web.Request) -> web.Response:
     database: dict[str, Any] = {"status": UP}
     jobs: dict[str, Any] = {"status": UP}
     try:
+        app[DATABASE].check_in_place()
         await app[DATABASE].read(lambda connection: connection.execute(text("SELECT 1")).scalar())
         states = await app[JOBS].states()
         jobs["running"] = [one.instance.name for one in states if one.running is not None]

@@ -5,6 +5,7 @@ that need it, so that ``ingest --help`` answers at once.
 """
 
 import io
+import os
 import sys
 from typing import Any
 
@@ -78,7 +79,24 @@ for _command in (
 
 def main() -> None:
     """Run the command that the arguments name, and exit."""
+    _fill_standard_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     cli(prog_name="ingest")
+
+
+def _fill_standard_streams() -> None:
+    """Put the null device where a standard stream was closed.
+
+    Else the next file that is opened would take its place, and what is meant for the stream.
+    """
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest that is free
+    if sys.stdout is None:
+        sys.stdout = io.TextIOWrapper(io.FileIO(1, "w", closefd=False), line_buffering=True)
+    if sys.stderr is None:
+        sys.stderr = io.TextIOWrapper(io.FileIO(2, "w", closefd=False), line_buffering=True)

@@ -2,26 +2,29 @@
 
 import asyncio
 import uuid
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
-import stamina
 import structlog
 
 from ingest.aio import finish
 from ingest.errors import (
+    DatabaseInUseError,
     DatabaseUnavailableError,
-    EndNotRecordedError,
     ExecutionNotRunningError,
     JobAlreadyRunningError,
     ServiceStoppingError,
+    StartPendingError,
 )
 from ingest.items.job import Job, JobRun
-from ingest.jobs.engine import Abandoned, Abandonment, NothingToAbandon, StillStopping
+from ingest.jobs.engine import Abandoned, Abandonment, NothingToAbandon
+from ingest.jobs.orphans import SERVICE, OrphanSettler
 from ingest.jobs.recorder import Recorder
+from ingest.jobs.refusals import already_running, log_stuck, still_stopping
 from ingest.jobs.registry import JobRegistry, RunningJob
-from ingest.jobs.stack import place_of, stack_of
+from ingest.jobs.stack import stack_of
 from ingest.model.job import Ask, JobExecution, JobInstance, JobParameters, JobStatus, StopReason
 from ingest.storage.database import Database
 from ingest.storage.executions import ExecutionStore, Started
@@ -31,7 +34,13 @@ from ingest.storage.writer import ExecutionWriter
 #: How long a start waits for the end of work that is over to be recorded.
 RECORDING_S: Final = 1.0
 
-_SERVICE: Final = "service"
+#: How long a start waits for another one that waits for the database.
+START_S: Final = 5.0
+
+_LOST: Final = (
+    "Another process has taken the database, for this one's lock file was removed: nothing is "
+    "started here any more. Stop one of the two services, and do not remove lock files"
+)
 
 _log = structlog.get_logger(__name__)
 
@@ -42,16 +51,24 @@ class LocalEngine:
     Args:
         database: Where executions are on record. This process is its only owner.
         retry_for_s: How long a job goes on trying what the database refuses.
+        is_owner: Says whether it still is: without that nothing is started or settled.
     """
 
-    def __init__(self, database: Database, *, retry_for_s: float) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        retry_for_s: float,
+        is_owner: Callable[[], bool] = lambda: True,
+    ) -> None:
         self.registry = JobRegistry()
         self._database = database
         self._retry_for_s = retry_for_s
+        self._is_owner = is_owner
         self._store = ExecutionStore(database)
         self._recorder = Recorder(database)
         self._closing = False
-        self._settling: set[asyncio.Task[None]] = set()
+        self._orphans = OrphanSettler(self._store, self.registry, is_owner)
 
     async def start(
         self, instance: JobInstance, job: Job, ask: Ask, parameters: JobParameters
@@ -68,7 +85,9 @@ class LocalEngine:
         execution_id: int | None = None,
     ) -> Abandonment:
         """See `JobEngine.abandon`."""
-        async with self.registry.gate(instance.id):
+        loop = asyncio.get_running_loop()
+        until = loop.time() + wait_s
+        async with self._gate(instance, within_s=wait_s):
             running = self.registry.get(instance.id)
         if execution_id is not None and (running is None or running.execution_id != execution_id):
             raise ExecutionNotRunningError(
@@ -80,11 +99,11 @@ class LocalEngine:
             return NothingToAbandon()
         running.stop(StopReason.REQUEST, ask)
         # wait() leaves the recorder alone when this caller is cancelled.
-        await asyncio.wait({running.recorder}, timeout=wait_s)
+        await asyncio.wait({running.recorder}, timeout=max(0.0, until - loop.time()))
         if not running.recorder.done():
             await running.expire()
         if not running.recorder.done():
-            return _still_stopping(running, wait_s)
+            return still_stopping(running, wait_s)
         ended = running.recorder.result()
         if ended is not None and ended.status is JobStatus.ABANDONED:
             return Abandoned(ended)
@@ -93,18 +112,30 @@ class LocalEngine:
     async def drain(self, *, grace_s: float, by: str) -> bool:
         """See `JobEngine.drain`."""
         self._closing = True
-        await self.registry.pass_gates()
+        loop = asyncio.get_running_loop()
+        until = loop.time() + grace_s
+        ask = Ask(by, "the service shuts down")
+        told = self.registry.all()
+        for running in told:
+            running.stop(StopReason.SHUTDOWN, ask)
+        # Starts that were under way may bring one more; those behind them are refused.
+        passing = asyncio.create_task(self.registry.pass_gates())
+        await asyncio.wait({passing}, timeout=grace_s)
         left = self.registry.all()
         for running in left:
-            running.stop(StopReason.SHUTDOWN, Ask(by, "the service shuts down"))
+            if running not in told:
+                running.stop(StopReason.SHUTDOWN, ask)
         if left:
-            await asyncio.wait({running.recorder for running in left}, timeout=grace_s)
-        left = [running for running in left if not running.recorder.done()]
+            timeout_s = max(0.0, until - loop.time())
+            await asyncio.wait({running.recorder for running in left}, timeout=timeout_s)
+        left = [running for running in {*told, *left} if not running.is_recorded]
         for running in left:
             await running.expire()
-            _log_stuck(running, grace_s)
-        await self._stop_settling()
-        return not left
+            log_stuck(running, grace_s)
+        await self._orphans.stop()
+        has_passed = passing.done()
+        passing.cancel()
+        return has_passed and not left
 
     def running(self) -> list[str]:
         """Name the running executions, for those who look for what keeps the process busy."""
@@ -130,7 +161,9 @@ class LocalEngine:
     async def _start(
         self, instance: JobInstance, job: Job, ask: Ask, parameters: JobParameters
     ) -> int:
-        async with self.registry.gate(instance.id):
+        if not self._is_owner():
+            raise DatabaseInUseError(_LOST)
+        async with self._gate(instance, within_s=START_S):
             if self._closing:
                 raise ServiceStoppingError
             running = self.registry.get(instance.id)
@@ -139,11 +172,31 @@ class LocalEngine:
                 await asyncio.wait({running.recorder}, timeout=RECORDING_S)
                 running = self.registry.get(instance.id)
             if running is not None:
-                raise _already_running(running)
+                raise already_running(running)
             owner = uuid.uuid4().hex
             started = await self._put_on_record(instance, job, ask, owner, parameters)
             self._launch(instance, job, started, owner, parameters)
         return started.execution_id
+
+    @asynccontextmanager
+    async def _gate(self, instance: JobInstance, *, within_s: float) -> AsyncIterator[None]:
+        """Hold the instance's gate.
+
+        Raises:
+            StartPendingError: It was not free in time: a start in it waits for the database.
+        """
+        gate = self.registry.gate(instance.id)
+        try:
+            async with asyncio.timeout(within_s):
+                await gate.acquire()
+        except TimeoutError:
+            raise StartPendingError(
+                instance_id=instance.id, job_name=instance.name, waited_s=within_s
+            ) from None
+        try:
+            yield
+        finally:
+            gate.release()
 
     async def _put_on_record(
         self, instance: JobInstance, job: Job, ask: Ask, owner: str, parameters: JobParameters
@@ -162,39 +215,12 @@ class LocalEngine:
             except JobAlreadyRunningError as error:
                 # Within the gate, and with nothing in the registry, that row is nobody's.
                 _log.warning("orphan settled", job=instance.name, execution=error.execution_id)
-                await self._store.settle_orphan(instance.id, actor=_SERVICE)
+                await self._store.settle_orphan(instance.id, actor=SERVICE)
                 return await start()
         except DatabaseUnavailableError:
             # A commit that was answered with an error may have left a row that nobody runs.
-            self._settle_later(self._settle_orphan(instance))
+            self._orphans.settle_later(instance)
             raise
-
-    def _settle_later(self, settling: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(settling, name="settler of orphans")
-        self._settling.add(task)
-        task.add_done_callback(self._settling.discard)
-
-    async def _settle_orphan(self, instance: JobInstance) -> None:
-        async for attempt in stamina.retry_context(
-            on=DatabaseUnavailableError,
-            attempts=None,
-            timeout=None,
-            wait_initial=0.05,
-            wait_max=1.0,
-            wait_jitter=0.05,
-        ):
-            with attempt:
-                async with self.registry.gate(instance.id):
-                    # Of an attempt that failed while it was cancelled only the error is left.
-                    if not self._closing and self.registry.get(instance.id) is None:
-                        await self._store.settle_orphan(instance.id, actor=_SERVICE)
-
-    async def _stop_settling(self) -> None:
-        """Leave what is not settled to the next owner of the database."""
-        for task in self._settling:
-            task.cancel()
-        if self._settling:
-            await asyncio.wait(self._settling)
 
     def _launch(
         self,
@@ -235,9 +261,11 @@ class LocalEngine:
         self.registry.add(running)
 
     async def _record(self, running: RunningJob) -> JobExecution | None:
-        execution = await self._recorder.record(running)
-        self.registry.remove(running)
-        return execution
+        try:
+            return await self._recorder.record(running)
+        finally:
+            # Whatever became of it: a job that is not here any more can be started again.
+            self.registry.remove(running)
 
     async def _work(self, job: Job, run: JobRun) -> str:
         _log.info("job started", resumed=run.checkpoint is not None)
@@ -245,45 +273,3 @@ class LocalEngine:
             run.writer.execution_id, step_name=job.step_name, checkpoint=run.checkpoint
         )
         return await job.run(run)
-
-
-def _still_stopping(running: RunningJob, waited_s: float) -> StillStopping:
-    _log_stuck(running, waited_s)
-    return StillStopping(
-        running.execution_id,
-        waited_s,
-        unrecorded=_unrecorded(running),
-        place=place_of(running.work),
-    )
-
-
-def _log_stuck(running: RunningJob, waited_s: float) -> None:
-    _log.warning(
-        "job has not wound down",
-        job=running.instance.name,
-        execution=running.execution_id,
-        waited_s=waited_s,
-        unrecorded=_unrecorded(running),
-        at=place_of(running.work),
-    )
-
-
-def _unrecorded(running: RunningJob) -> str | None:
-    """Say why the end is not on record, if the work is over; None while it is not."""
-    if not running.work.done():
-        return None
-    return running.unrecorded or "the database has not answered yet"
-
-
-def _already_running(running: RunningJob) -> JobAlreadyRunningError | EndNotRecordedError:
-    cause = _unrecorded(running)
-    if cause is not None:
-        return EndNotRecordedError(
-            instance_id=running.instance.id, execution_id=running.execution_id, cause=cause
-        )
-    return JobAlreadyRunningError(
-        instance_id=running.instance.id,
-        instance_version=running.instance.version,
-        job_name=running.instance.name,
-        execution_id=running.execution_id,
-    )

@@ -6,11 +6,7 @@ from typing import Any, Final
 import stamina
 import structlog
 
-from ingest.errors import (
-    DatabaseUnavailableError,
-    IllegalTransitionError,
-    JobExecutionNotFoundError,
-)
+from ingest.errors import IllegalTransitionError, JobExecutionNotFoundError
 from ingest.jobs.outcome import outcome
 from ingest.jobs.registry import RunningJob
 from ingest.model.job import JobExecution
@@ -67,7 +63,7 @@ class Recorder:
     async def _mark_stopping(self, running: RunningJob) -> None:
         try:
             await self._store.mark_stopping(running.execution_id, running.asks)
-        except (DatabaseUnavailableError, IllegalTransitionError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the end must be recorded
             # The end will say it all; this is for those who look meanwhile.
             _log.warning("stop not recorded yet", reason=str(error))
 

@@ -40,6 +40,19 @@ class RunningJob:
     #: Why the end could not be written when it was last tried.
     unrecorded: str | None = None
 
+    @property
+    def is_recorded(self) -> bool:
+        """Whether its end is on record."""
+        recorder = self.recorder
+        return recorder.done() and not recorder.cancelled() and recorder.exception() is None
+
+    @property
+    def unrecorded_because(self) -> str | None:
+        """Why its end is not on record, if the work is over; None while it is not."""
+        if not self.work.done():
+            return None
+        return self.unrecorded or "the database has not answered yet"
+
     def stop(self, reason: StopReason, ask: Ask) -> None:
         """Tell the work to stop, unless it has ended by itself; does not wait.
 

@@ -75,6 +75,11 @@ class Database:
         self._writer = SqliteConnection(
             path, pragmas=(*pragmas, "journal_mode = WAL"), begin="BEGIN IMMEDIATE"
         )
+        self._log = path.with_name(f"{path.name}-wal")
+        self._has_log = False
+        self._identity: tuple[int, int] | None = None
+        #: What was taken away; nothing that happens later makes it good.
+        self._gone: str | None = None
         # asyncio's lock is fair: writers come in the order in which they asked.
         self._turn = asyncio.Lock()
         # The one used last comes first, so that no more are opened than are needed.
@@ -107,6 +112,7 @@ class Database:
         """Close every connection. Without this their threads keep the process alive."""
         async with self._turn:
             await self._writer.close()
+            self._has_log = False
         readers = [await self._readers.get() for _ in range(READERS)]
         for reader in readers:
             await reader.close()
@@ -119,9 +125,44 @@ class Database:
         finally:
             self._readers.put_nowait(reader)
 
+    def check_in_place(self) -> None:
+        """Return if the file that is open is the one at `path`, with its log beside it.
+
+        Raises:
+            DatabaseUnavailableError: It was removed or replaced: what is written now goes nowhere.
+        """
+        if self._gone is None:
+            self._gone = self._missing()
+        if self._gone is not None:
+            raise DatabaseUnavailableError(
+                f"{self._gone} while the service runs: what it writes now would be lost. Stop the "
+                "service, put the database back from a backup if it is gone, and start again"
+            )
+
+    def _missing(self) -> str | None:
+        """Say what of the database was taken away, as far as it has been open."""
+        if self._identity is None:
+            return None
+        try:
+            found = self.path.stat()
+        except FileNotFoundError:
+            return f"The database {self.path} was removed"
+        if (found.st_dev, found.st_ino) != self._identity:
+            return f"The database {self.path} was replaced by another file"
+        if self._has_log and not self._log.exists():
+            return f"The log {self._log} was removed"
+        return None
+
     async def _write(self, work: Callable[[Connection], T]) -> T:
         async with self._turn:
-            return await self._run(self._writer, work)
+            self.check_in_place()
+            result = await self._run(self._writer, work)
+            if self._identity is None:
+                found = self.path.stat()
+                self._identity = (found.st_dev, found.st_ino)
+            self._has_log = self._has_log or self._log.exists()
+            self.check_in_place()
+            return result
 
     async def _run(self, connection: SqliteConnection, work: Callable[[Connection], T]) -> T:
         try:
@@ -134,6 +175,7 @@ class Database:
             primary = None if code is None else code & 0xFF
             if primary in _SPOILING:
                 await connection.close()
+                self._has_log = False  # the last connection that closes takes it along
             # The driver's own words alone: SQLAlchemy's put the parameters into logs and rows.
             raise DatabaseUnavailableError(
                 f"The database {self.path} cannot be used: {error.orig}",

@@ -37,7 +37,9 @@ def test_no_error_that_is_the_callers_is_a_server_error() -> None:
     """A 5xx is left to what the caller cannot help."""
     ours = {
         errors.BankUnavailableError,
+        errors.DatabaseInUseError,
         errors.EndNotRecordedError,
+        errors.StartPendingError,
         errors.ServiceStoppingError,
         errors.DatabaseUnavailableError,
     }

@@ -12,11 +12,14 @@ import pytest
 from attrs import define, field
 
 from ingest.errors import (
+    DatabaseInUseError,
     EndNotRecordedError,
     ExecutionNotRunningError,
     FencedError,
+    IngestError,
     JobAlreadyRunningError,
     ServiceStoppingError,
+    StartPendingError,
 )
 from ingest.jobs.engine import Abandoned, Abandonment, NothingToAbandon, StillStopping
 from ingest.jobs.local import LocalEngine
@@ -474,3 +477,59 @@ async def test_an_abandon_that_was_asked_for_by_several_names_the_first(bench: B
     history = await ExecutionQueries(bench.database).history(execution_id)
     asked = [event.actor for event in history if event.event is EventName.STOP_ASKED]
     assert asked == ["Ada", "Bob"]
+
+
+async def test_an_abandon_does_not_wait_for_a_start_beyond_its_time(bench: Bench) -> None:
+    """While a start waits for the database it is told so, and nothing is said to be stopped."""
+    with closing(sqlite3.connect(bench.database.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        gate = bench.engine.registry.gate(bench.instance.id)
+        starts = [asyncio.create_task(bench.start(ScriptedJob())) for _ in range(3)]
+        async with asyncio.timeout(DEADLINE_S):
+            while not gate.locked():  # noqa: ASYNC110 - a lock tells no one
+                await asyncio.sleep(0)
+        with pytest.raises(StartPendingError, match="nothing was done"):
+            await bench.abandon(wait_s=0)
+        other.execute("ROLLBACK")
+    results = await asyncio.gather(*starts, return_exceptions=True)
+    assert all(isinstance(one, int | IngestError) for one in results)
+
+
+async def test_a_drain_tells_what_runs_before_it_waits_for_starts(bench: Bench) -> None:
+    """A start of the other job that waits for the database keeps nobody from winding down."""
+    job = ScriptedJob()
+    await bench.run(job)
+    other = (await ExecutionStore(bench.database).instances())[1]
+    async with bench.engine.registry.gate(other.id):
+        drain = asyncio.create_task(bench.engine.drain(grace_s=FOR_LONG, by="SIGTERM"))
+        await happened(job.told_to_stop)
+        job.may_wind_down.set()
+        assert not drain.done()
+    assert await drain
+
+
+async def test_who_has_lost_the_database_starts_nothing(bench: Bench) -> None:
+    """Another process owns it: its rows are not for us to settle."""
+    store = ExecutionStore(bench.database)
+    theirs = await store.start(bench.instance, owner="theirs", ask=ASK, resumable=False)
+    engine = LocalEngine(bench.database, retry_for_s=0, is_owner=lambda: False)
+    with pytest.raises(DatabaseInUseError, match="lock file was removed"):
+        await engine.start(bench.instance, ScriptedJob(), ASK, JobParameters())
+    assert (await bench.get(theirs.execution_id)).status is JobStatus.STARTING
+    await store.settle_orphan(bench.instance.id, actor="a test")
+
+
+async def test_a_row_that_cannot_be_marked_stopping_still_ends(bench: Bench) -> None:
+    """Whatever keeps STOPPING from being written, the end comes when it can."""
+    job = ScriptedJob()
+    execution_id = await bench.run(job)
+    trigger = (
+        "CREATE TRIGGER refuse BEFORE UPDATE ON batch_job_execution WHEN new.status = 'STOPPING' "
+        "BEGIN SELECT RAISE(ABORT, 'not now'); END"
+    )
+    await change(bench.database, trigger)
+    assert isinstance(await bench.abandon(wait_s=0.01), StillStopping)
+    job.may_wind_down.set()
+    became = await bench.abandon()
+    assert isinstance(became, Abandoned)
+    assert (await bench.get(execution_id)).status is JobStatus.ABANDONED

@@ -177,3 +177,36 @@ async def test_closing_waits_for_the_write_and_ends_the_threads(tmp_path: Path) 
     other = sqlite3.connect(tmp_path / "ingest.db")
     assert other.execute("SELECT bank_key FROM ingest_problem").fetchall() == [("7",)]
     other.close()
+
+
+@pytest.mark.parametrize("taken", ["", "-wal"])
+async def test_a_file_that_was_removed_is_not_written_to(database: Database, taken: str) -> None:
+    """What would be written to a file without a name is lost: it is refused, and says so."""
+    await database.write(lambda connection: add_problem(connection, 1))
+    database.check_in_place()
+    database.path.with_name(database.path.name + taken).unlink()
+    with pytest.raises(DatabaseUnavailableError, match="was removed while the service runs"):
+        await database.write(lambda connection: add_problem(connection, 2))
+    with pytest.raises(DatabaseUnavailableError):
+        database.check_in_place()
+
+
+async def test_a_file_that_was_replaced_is_not_written_to(database: Database) -> None:
+    """Also for another file under its name; to put the old one back is for a restart."""
+    await database.write(lambda connection: add_problem(connection, 1))
+    database.path.rename(database.path.with_name("aside"))
+    database.path.touch()
+    with pytest.raises(DatabaseUnavailableError, match="was replaced by another file"):
+        await database.write(lambda connection: add_problem(connection, 2))
+
+
+async def test_a_file_that_goes_away_in_mid_write_is_told_of(database: Database) -> None:
+    """A commit is only told as one while the file it went to is still there."""
+    await database.write(lambda connection: add_problem(connection, 1))
+
+    def work(connection: Connection) -> None:
+        add_problem(connection, 2)
+        database.path.unlink()
+
+    with pytest.raises(DatabaseUnavailableError, match="was removed"):
+        await database.write(work)
