@@ -1,22 +1,35 @@
 """One owner per database: a lock that the kernel releases, whatever happens to the process."""
 
 import asyncio
+import errno
 import fcntl
 import os
-import socket
-from datetime import UTC, datetime
+import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-import orjson
 import structlog
 
 from ingest.errors import ConfigurationError, DatabaseInUseError
+from ingest.storage.lock_record import may_overwrite, owner_name, write_owner
 
 _log = structlog.get_logger(__name__)
 
 #: How often a waiting process looks whether the owner is gone.
 POLL_S: Final = 0.1
+
+#: How long one who shares the lock is waited for at least: `is_owned` does so for a moment.
+SHARER_S: Final = 1.0
+
+#: How often the lock is tried anew at once, when its file goes while it is being locked.
+_TRIES: Final = 3
+
+# Never through a link, and never waiting for the other end of a pipe.
+_FLAGS: Final = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+
+#: What opening a link, a folder or a socket ends with.
+_IRREGULAR: Final = frozenset({errno.ELOOP, errno.EISDIR, errno.ENXIO})
 
 
 class DatabaseLock:
@@ -35,28 +48,58 @@ class DatabaseLock:
         self.path = resolved.with_name(resolved.name + ".lock")
         self._database = resolved
         self._descriptor: int | None = None
+        self._is_lost = False
+        self._last_trouble = ""
 
     async def acquire(self, *, wait_s: float = 0.0) -> None:
         """Become the owner, waiting at most *wait_s* for another to go.
 
         Raises:
-            ConfigurationError: The lock file cannot be made where the database is to be.
+            ConfigurationError: The lock file cannot be made or written where the database is to
+                be, something else has its name, or the database file has other names.
             DatabaseInUseError: Another process has it; the message names that process.
         """
+        self._refuse_other_names()
         deadline = asyncio.get_running_loop().time() + wait_s
-        descriptor = await self._locked(deadline)
-        while not self._is_in_place(descriptor):
-            # Somebody removed the file while it was waited for: that lock keeps nobody out.
+        while True:
+            descriptor = self._opened()
+            try:
+                await self._wait(descriptor, deadline)
+                # Where somebody removed the file meanwhile, that lock keeps nobody out.
+                if self._is_in_place(descriptor):
+                    self._refuse_other_names()
+                    self._refuse_other_content(descriptor)
+                    self._write_owner(descriptor)
+                    break
+            except BaseException:
+                os.close(descriptor)
+                raise
             os.close(descriptor)
-            descriptor = await self._locked(deadline)
         self._descriptor = descriptor
-        owner = {
-            "pid": os.getpid(),
-            "host": socket.gethostname(),
-            "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        }
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, orjson.dumps(owner), 0)
+        self._is_lost = False
+
+    def holds(self) -> bool:
+        """Tell whether this process is still the owner; never waits, and costs next to nothing.
+
+        A lock file that somebody removed or replaced is made and locked anew, if nobody else was
+        faster. Who was not faster is the owner no more, and never again by itself.
+        """
+        if self._descriptor is None or self._is_lost:
+            return False
+        if self._is_in_place(self._descriptor):
+            return True
+        try:
+            anew = self._locked_anew()
+        except ConfigurationError as error:
+            self._tell_trouble(str(error))
+            return False
+        if anew is None:
+            return False
+        os.close(self._descriptor)
+        self._descriptor = anew
+        self._last_trouble = ""
+        _log.warning("lock file was removed, made anew", path=str(self.path))
+        return True
 
     def release(self) -> None:
         """Give the lock up. The file stays: removing it would let two owners lock two files."""
@@ -64,48 +107,129 @@ class DatabaseLock:
             os.close(self._descriptor)
             self._descriptor = None
 
-    async def _locked(self, deadline: float) -> int:
+    def _locked_anew(self) -> int | None:
+        for _ in range(_TRIES):
+            descriptor = self._opened()
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if self._is_in_place(descriptor):
+                    self._refuse_other_content(descriptor)
+                    with suppress(ConfigurationError):  # it is the lock that counts
+                        self._write_owner(descriptor)
+                    return descriptor
+            except BlockingIOError:
+                if not _may_share(descriptor):
+                    self._is_lost = True
+                    _log.error(
+                        "lock file was removed, and another process owns the database now",
+                        path=str(self.path),
+                        owner=owner_name(descriptor),
+                    )
+                    os.close(descriptor)
+                    return None
+            except BaseException:
+                os.close(descriptor)
+                raise
+            os.close(descriptor)
+        return None
+
+    def _tell_trouble(self, trouble: str) -> None:
+        # Once, though it is asked for every second.
+        if trouble != self._last_trouble:
+            self._last_trouble = trouble
+            _log.error("lock file was removed, and cannot be made anew", reason=trouble)
+
+    def _refuse_other_names(self) -> None:
         try:
-            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            names = self._database.stat().st_nlink
+        except OSError:
+            return  # not there yet; what else is wrong shows when it is opened
+        if names > 1:
+            raise ConfigurationError(
+                f"database.url: the file {self._database} has {names} names (hard links), and "
+                "SQLite spoils a database that is opened by two of them: find the others with "
+                f"find -samefile {self._database}, and remove them, or use a symbolic link"
+            )
+
+    def _opened(self) -> int:
+        try:
+            # Looked at first: opening a device may do something.
+            with suppress(FileNotFoundError):
+                self._refuse_irregular(self.path.lstat().st_mode)
+            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | _FLAGS, 0o644)
         except OSError as error:
+            if error.errno in _IRREGULAR:
+                self._refuse_irregular(0)
             raise ConfigurationError(
                 f"database.url: cannot make the lock file {self.path}: {error.strerror}"
             ) from error
         try:
-            await self._wait(descriptor, deadline)
+            self._refuse_irregular(os.fstat(descriptor).st_mode)
         except BaseException:
             os.close(descriptor)
             raise
         return descriptor
 
+    def _refuse_irregular(self, mode: int) -> None:
+        if not stat.S_ISREG(mode):
+            raise ConfigurationError(
+                f"database.url: {self.path} is no regular file, so it cannot be the lock file of "
+                f"{self._database}: move it away, or name another database"
+            )
+
+    def _refuse_other_content(self, descriptor: int) -> None:
+        if not may_overwrite(descriptor):
+            raise ConfigurationError(
+                f"database.url: the file {self.path} would be the lock file of {self._database}, "
+                "and holds something else: move it away, or name another database"
+            )
+
+    def _write_owner(self, descriptor: int) -> None:
+        try:
+            write_owner(descriptor)
+        except OSError as error:
+            raise ConfigurationError(
+                f"database.url: cannot write the lock file {self.path}: {error.strerror}. Make "
+                "room where the database is to be, or name another one"
+            ) from error
+
     def _is_in_place(self, descriptor: int) -> bool:
         try:
-            return os.path.samestat(os.fstat(descriptor), self.path.stat())
-        except FileNotFoundError:
+            return os.path.samestat(os.fstat(descriptor), self.path.lstat())
+        except OSError:
             return False
 
     async def _wait(self, descriptor: int, deadline: float) -> None:
         loop = asyncio.get_running_loop()
+        sharers_deadline = max(deadline, loop.time() + SHARER_S)
         waiting = False
         while True:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 # `is_owned` has the lock for a moment, and shared: that makes nobody an owner.
-                if loop.time() >= deadline and not _may_share(descriptor):
-                    raise DatabaseInUseError(self._in_use(descriptor)) from None
+                is_shared = _may_share(descriptor)
+                if loop.time() >= (sharers_deadline if is_shared else deadline):
+                    raise DatabaseInUseError(self._in_use(descriptor, is_shared)) from None
             else:
                 return
             if not waiting:
                 waiting = True
-                wait_s = round(deadline - loop.time(), 1)
-                _log.info("waiting for the database", owner=_owner(descriptor), wait_s=wait_s)
+                wait_s = max(0.0, round(deadline - loop.time(), 1))
+                owner = None if is_shared else owner_name(descriptor)
+                _log.info("waiting for the database", owner=owner, wait_s=wait_s)
             await asyncio.sleep(POLL_S)
 
-    def _in_use(self, descriptor: int) -> str:
+    def _in_use(self, descriptor: int, is_shared: bool) -> str:  # noqa: FBT001
+        if is_shared:
+            return (
+                f"The lock file {self.path} of the database {self._database} is locked by "
+                "something that is no service of ours and only shares it: find it with lslocks "
+                "or fuser, and end it, or name another database"
+            )
         return (
             f"The database {self._database} belongs to another running service: "
-            f"{_owner(descriptor)}. Stop that one, name another database, "
+            f"{owner_name(descriptor)}. Stop that one, name another database, "
             "or wait for it with --wait-for-database SECONDS"
         )
 
@@ -113,9 +237,13 @@ class DatabaseLock:
 def is_owned(database: Path) -> bool:
     """Tell whether a process has the database now, without making a lock file or keeping it."""
     try:
-        descriptor = os.open(DatabaseLock(database).path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(DatabaseLock(database).path, os.O_RDONLY | _FLAGS)
     except FileNotFoundError:
         return False
+    except OSError as error:
+        if error.errno in _IRREGULAR:
+            return False  # no service takes that for its lock
+        raise
     try:
         return not _may_share(descriptor)
     finally:
@@ -130,11 +258,3 @@ def _may_share(descriptor: int) -> bool:
         return False
     fcntl.flock(descriptor, fcntl.LOCK_UN)
     return True
-
-
-def _owner(descriptor: int) -> str:
-    try:
-        owner = orjson.loads(os.pread(descriptor, 4096, 0))
-        return f"process {owner['pid']} on {owner['host']}, started {owner['started']}"
-    except (orjson.JSONDecodeError, KeyError, TypeError):
-        return "a process that has not written its name yet"

@@ -3,12 +3,15 @@
 import asyncio
 import fcntl
 import os
+import resource
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from ingest.errors import ConfigurationError, DatabaseInUseError
 from ingest.storage.lock import DatabaseLock, is_owned
@@ -161,3 +164,175 @@ async def test_a_lock_whose_file_was_removed_is_taken_anew(path: Path) -> None:
     with pytest.raises(DatabaseInUseError):
         await third.acquire()
     second.release()
+
+
+def own_pid_in(lock: DatabaseLock) -> bool:
+    """Return whether the lock file names this process."""
+    return f'"pid":{os.getpid()},' in lock.path.read_text()
+
+
+async def test_a_lock_file_that_was_removed_is_made_anew(path: Path) -> None:
+    """Tidying a "stale" lock away does not let a second owner in."""
+    lock = DatabaseLock(path)
+    assert not lock.holds()
+    await lock.acquire()
+    assert lock.holds()
+    with capture_logs() as logs:
+        lock.path.unlink()
+        assert lock.holds()
+        lock.path.rename(path.with_name("away"))
+        lock.path.write_text("")
+        assert lock.holds()
+        assert lock.holds()
+    assert [line["event"] for line in logs] == ["lock file was removed, made anew"] * 2
+    assert own_pid_in(lock)
+    with pytest.raises(DatabaseInUseError):
+        await DatabaseLock(path).acquire()
+    lock.release()
+    assert not lock.holds()
+    assert not is_owned(path)
+
+
+async def test_who_was_not_faster_is_the_owner_no_more(path: Path) -> None:
+    """It stays so when the other one has gone, and is told once, with the other one's name."""
+    lock, other = DatabaseLock(path), DatabaseLock(path)
+    await lock.acquire()
+    lock.path.unlink()
+    await other.acquire()
+    with capture_logs() as logs:
+        assert not lock.holds()
+        assert other.holds()
+        other.release()
+        assert not lock.holds()
+    assert [line["log_level"] for line in logs] == ["error"]
+    assert f"process {os.getpid()} on " in logs[0]["owner"]
+    assert not is_owned(path)
+    lock.release()
+
+
+async def test_a_lock_that_cannot_be_made_anew_now_may_be_later(path: Path) -> None:
+    """Until then it is not held, and what is in its place stays as it is."""
+    lock = DatabaseLock(path)
+    await lock.acquire()
+    lock.path.unlink()
+    lock.path.write_text("mine")
+    with capture_logs() as logs:
+        assert not lock.holds()
+        assert not lock.holds()
+        assert lock.path.read_text() == "mine"
+        lock.path.unlink()
+        assert lock.holds()
+    assert [line["log_level"] for line in logs] == ["error", "warning"]
+    lock.release()
+
+
+def second_name(path: Path) -> Path:
+    """Make a file, and give it another name."""
+    path.touch()
+    other = path.with_name("other.db")
+    other.hardlink_to(path)
+    return other
+
+
+async def test_a_database_file_with_two_names_is_refused(path: Path) -> None:
+    """SQLite would keep a journal for each name, and the two would spoil the file."""
+    other = second_name(path)
+    for name in (path, other):
+        with pytest.raises(ConfigurationError, match=rf"{name.name} has 2 names .*find -samefile"):
+            await DatabaseLock(name).acquire()
+    other.unlink()
+    assert [one.name for one in path.parent.iterdir()] == [path.name]
+    lock = DatabaseLock(path)
+    await lock.acquire()
+    lock.release()
+
+
+@pytest.mark.parametrize("make", ["link", "dangling link", "folder", "pipe", "socket"])
+async def test_a_lock_file_that_is_no_regular_file_is_refused(path: Path, make: str) -> None:
+    """What a link leads to keeps its content, and a pipe is not waited for."""
+    lock, target = DatabaseLock(path), path.with_name("target")
+    with socket.socket(socket.AF_UNIX) as listening:
+        if make == "link":
+            target.write_text("precious")
+            lock.path.symlink_to(target)
+        elif make == "dangling link":
+            lock.path.symlink_to(target)
+        elif make == "folder":
+            lock.path.mkdir()
+        elif make == "pipe":
+            os.mkfifo(lock.path)
+        else:
+            listening.bind(str(lock.path))
+        with pytest.raises(ConfigurationError, match=r"ingest\.db\.lock is no regular file.*move"):
+            await lock.acquire()
+        assert make == "folder" or not is_owned(path)
+    assert not lock.holds()
+    assert target.read_text() == "precious" if make == "link" else not target.exists()
+
+
+@pytest.mark.parametrize(
+    "content", [b"SQLite format 3\0", b"{}", b"[1]", b'{"pid":1,"host":"h"}', b"\0" * 4097, b"x"]
+)
+async def test_somebody_elses_file_is_not_made_the_lock_file(path: Path, content: bytes) -> None:
+    """Not a byte of it is changed, and the way out is named."""
+    lock = DatabaseLock(path)
+    lock.path.write_bytes(content)
+    with pytest.raises(ConfigurationError, match=r"ingest\.db\.lock .*move it away"):
+        await lock.acquire()
+    assert lock.path.read_bytes() == content
+    assert not is_owned(path)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\0" * 90, b'{"pid":1,"host":"h","started":"long ago","more":[]}']
+)
+async def test_what_an_owner_left_is_overwritten(path: Path, content: bytes) -> None:
+    """An empty file, a record, and the zeros that a power cut may leave of one."""
+    lock = DatabaseLock(path)
+    lock.path.write_bytes(content)
+    await lock.acquire()
+    assert own_pid_in(lock)
+    lock.release()
+
+
+@pytest.mark.parametrize("room_bytes", [0, 10])
+async def test_no_room_for_the_owners_name(path: Path, room_bytes: int) -> None:
+    """The lock file is named, and neither a lock nor half a record is left."""
+    lock = DatabaseLock(path)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room_bytes, limits[1]))
+    try:
+        with pytest.raises(ConfigurationError, match=r"write the lock file .*\.lock: .*Make room"):
+            await lock.acquire()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert lock.path.read_bytes() == b""
+    assert not is_owned(path)
+    await lock.acquire()
+    lock.release()
+
+
+async def test_a_stranger_who_shares_the_lock_is_not_waited_for_without_end(path: Path) -> None:
+    """The message names no process that is gone as the owner."""
+    lock = DatabaseLock(path)
+    await lock.acquire()
+    lock.release()
+    with lock.path.open() as stranger:
+        fcntl.flock(stranger, fcntl.LOCK_SH)
+        with pytest.raises(DatabaseInUseError, match="no service of ours") as refused:
+            async with asyncio.timeout(DEADLINE_S):
+                await lock.acquire(wait_s=0.01)
+    assert str(os.getpid()) not in str(refused.value)
+
+
+async def test_a_process_that_is_gone_is_not_named_as_the_owner(
+    path: Path, other_process: "subprocess.Popen[bytes]"
+) -> None:
+    """A stranger may have the lock for itself, with the record of the last owner in the file."""
+    other_process.kill()
+    other_process.wait()
+    lock = DatabaseLock(path)
+    with lock.path.open() as stranger:
+        fcntl.flock(stranger, fcntl.LOCK_EX)
+        with pytest.raises(DatabaseInUseError, match="has not written its name"):
+            await lock.acquire()
