@@ -58,7 +58,11 @@ async def abandon(request: web.Request) -> web.Response:
         wait_s=prefers_s,
         execution_id=params.query_integer(request, "execution"),
     )
-    headers = {} if prefers_s is None else {"Preference-Applied": f"wait={prefers_s}"}
+    headers = {}
+    if prefers_s is not None:
+        # In whole seconds, as the header has it; never more than were waited for.
+        applied_s = min(prefers_s, int(request.app[JOBS].abandon_grace_s))
+        headers["Preference-Applied"] = f"wait={applied_s}"
     status = 200
     if isinstance(became, StillStopping):
         status = 503

@@ -40,9 +40,11 @@ def integer(text: str, name: str, *, low: int = INTEGER_MIN, high: int = INTEGER
     Raises:
         InvalidValueError: It is none: ASCII digits with an optional minus, from *low* to *high*.
     """
-    # Compared by length before it is parsed: a number of very many digits takes very long.
-    if _INTEGER.fullmatch(text) and len(text.lstrip("-0")) <= len(str(INTEGER_MAX)):
-        value = int(text)
+    # Without its leading zeros, and compared by length first: Python refuses to parse thousands of
+    # digits, and zeros are digits to it.
+    digits = text.lstrip("-").lstrip("0")
+    if _INTEGER.fullmatch(text) and len(digits) <= len(str(INTEGER_MAX)):
+        value = int(f"-{digits}" if digits and text.startswith("-") else digits or "0")
         if low <= value <= high:
             return value
     raise InvalidValueError(f"{name} must be an integer from {low} to {high}, not {shown(text)}")

@@ -55,6 +55,11 @@ class JobService:
         self._queries = queries
         self._abandon_grace_s = abandon_grace_s
 
+    @property
+    def abandon_grace_s(self) -> float:
+        """The longest that an abandon waits."""
+        return self._abandon_grace_s
+
     async def start(
         self, job_name: str, ask: Ask, parameters: JobParameters = _NO_PARAMETERS
     ) -> tuple[JobInstance, int]:

@@ -368,6 +368,48 @@ async def test_a_preferred_wait_is_never_longer_than_the_grace(
     await start(client, job)
     response = await client.put("/abandon/1", headers={"Prefer": "wait=999999999"})
     assert await told(response) == (503, JSON, NOT_WOUND_DOWN % (b"0.05", AT))
+    assert response.headers["Preference-Applied"] == "wait=0"
+
+
+@pytest.mark.parametrize(("preferred", "applied"), [(9, 9), (10, 10), (11, 10), (999999999, 10)])
+@pytest.mark.asyncio(loop_scope="session")
+async def test_the_wait_that_is_confirmed_is_the_one_applied(
+    standing: Client, preferred: int, applied: int
+) -> None:
+    """Who prefers more than the grace is told what it is."""
+    response = await standing.put("/abandon/1", headers={"Prefer": f"wait={preferred}"})
+    assert response.status == 200
+    assert response.headers["Preference-Applied"] == f"wait={applied}"
+
+
+ZEROS = "0" * 7000
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        (f"/abandon/{ZEROS}1", 200),
+        (f"/abandon/{ZEROS}", 404),
+        (f"/abandon/-{ZEROS}", 404),
+        (f"/abandon/-{ZEROS}1", 404),
+        (f"/abandon/{ZEROS}{2**63 - 1}", 404),
+        (f"/abandon/{ZEROS}{2**63}", 400),
+        (f"/abandon/-{ZEROS}{2**63}", 404),
+        (f"/abandon/-{ZEROS}{2**63 + 1}", 400),
+        (f"/abandon/--{ZEROS}1", 400),
+        (f"/abandon/{ZEROS}-1", 400),
+        (f"/abandon/{ZEROS}x", 400),
+        (f"/abandon/1?execution={ZEROS}14", 412),
+        (f"/abandon/1?execution={ZEROS}{2**63}", 400),
+    ],
+)
+@pytest.mark.asyncio(loop_scope="session")
+async def test_leading_zeros_are_no_more_than_that(
+    standing: Client, path: str, status: int
+) -> None:
+    """However many there are, the number is the same; and none of them is a fault of ours."""
+    response = await standing.put(path)
+    assert response.status == status, await response.text()
 
 
 @pytest.mark.parametrize(
