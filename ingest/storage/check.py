@@ -15,8 +15,9 @@ from ingest.storage.job_invariants import JOB_INVARIANTS
 from ingest.storage.lock import is_owned
 from ingest.storage.schema import NEWEST
 from ingest.storage.tables import metadata
+from ingest.storage.time_invariants import TIME_INVARIANTS
 
-INVARIANTS: Final = (*JOB_INVARIANTS, *ITEM_INVARIANTS)
+INVARIANTS: Final = (*JOB_INVARIANTS, *ITEM_INVARIANTS, *TIME_INVARIANTS)
 
 #: So many findings of a kind are told one by one.
 FINDINGS_MAX: Final = 20
@@ -134,14 +135,17 @@ def _schema_version(connection: sqlite3.Connection, path: Path) -> list[Finding]
     if "alembic_version" not in tables:
         wrong = "holds no tables of the service"
         return [_of_file(path, wrong, "name the service's own database", check=_VERSION)]
-    missing = {*metadata.tables, "item_keyword_fts", "item_keyword_fts_docsize"} - tables
-    if missing:
+    versions = [row[0] for row in connection.execute("SELECT version_num FROM alembic_version")]
+    wrong = f"is of schema version {', '.join(versions) or 'none'}, and this program of {NEWEST}"
+    if max(versions, default="") > NEWEST:
+        remedy = "run the newer version of the service, which made it: this one refuses it"
+        return [_of_file(path, wrong, remedy, check=_VERSION)]
+    if versions == [NEWEST]:
+        missing = {*metadata.tables, "item_keyword_fts", "item_keyword_fts_docsize"} - tables
+        if not missing:
+            return []
         wrong = f"has lost tables: {', '.join(sorted(missing))}"
         return [_of_file(path, wrong, _RESTORE, check=_VERSION)]
-    versions = [row[0] for row in connection.execute("SELECT version_num FROM alembic_version")]
-    if versions == [NEWEST]:
-        return []
-    wrong = f"is of schema version {', '.join(versions) or 'none'}, and this program of {NEWEST}"
     remedy = "start the service once, which brings it up, or use the program that made it"
     return [_of_file(path, wrong, remedy, check=_VERSION)]
 

@@ -16,7 +16,7 @@ from ingest.jobs.engine import Abandoned
 from ingest.storage.check import FINDINGS_MAX, INVARIANTS, Finding, Report, check_database
 from ingest.storage.database import Database
 from ingest.storage.lock import DatabaseLock
-from ingest.storage.schema import upgrade
+from ingest.storage.schema import NEWEST, upgrade
 from tests.support.documents import item_content
 from tests.support.job_bench import ASK, JobBench, WatchedBank
 from tests.support.repositories import FolderKind
@@ -26,6 +26,7 @@ ITEMS = 12
 ITEMS_LEFT = ITEMS + 2
 #: Items of the sound database, the abandoned execution, and the last one that wrote.
 ITEM, ABANDONED, WROTE = 7, 4, 5
+LATER = "2999-01-01 00:00:00.000000"
 RUNNING = "('STARTING', 'STARTED', 'STOPPING')"
 
 
@@ -211,6 +212,7 @@ DAMAGE = [
     ("the schema is the newest", "DROP TABLE bank_scan"),
     ("the schema is the newest", "UPDATE alembic_version SET version_num = '9999'"),
     ("exit codes", _set("status", "'ODD'")),
+    ("times can be read", _set("create_time", "'garbage'")),
     ("what runs is run by somebody", _set("status", "'STARTED'")),
 ]
 
@@ -261,11 +263,11 @@ async def test_what_runs_while_somebody_owns_the_database_is_no_finding(path: Pa
         connection.execute(
             "INSERT INTO batch_job_execution "
             "(job_instance_id, create_time, last_updated, status, exit_code, owner) "
-            "VALUES (1, '2999-01-01', '2999-01-01', 'STARTING', 'EXECUTING', 'me')"
+            f"VALUES (1, '{LATER}', '{LATER}', 'STARTING', 'EXECUTING', 'me')"
         )
         connection.execute(
             f"INSERT INTO {EVENTS} (job_execution_id, at, event, actor) "
-            "SELECT max(job_execution_id), '2999-01-01', 'requested', 'me' FROM batch_job_execution"
+            f"SELECT max(job_execution_id), '{LATER}', 'requested', 'me' FROM batch_job_execution"
         )
     report = check_database(path)
     assert report.faults == []
@@ -297,6 +299,19 @@ def test_a_file_that_is_no_database(tmp_path: Path, content: bytes) -> None:
     path.write_bytes(content)
     assert len(check_database(path).faults) == 1
     assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    ("version", "remedy"), [("0002", "start the service once"), ("9999", "run the newer version")]
+)
+def test_another_schema_version(path: Path, version: str, remedy: str) -> None:
+    """An older one is brought up by a start; a newer one is refused by it, and may lack tables."""
+    report = damaged(
+        path, f"UPDATE alembic_version SET version_num = '{version}'", "DROP TABLE planned_change"
+    )
+    (found,) = report.faults
+    assert found.wrong == f"is of schema version {version}, and this program of {NEWEST}"
+    assert found.remedy.startswith(remedy)
 
 
 def test_a_torn_file_is_found(path: Path) -> None:
