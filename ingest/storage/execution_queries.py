@@ -20,6 +20,7 @@ from ingest.model.job import (
     Progress,
     Receipt,
     StepExecution,
+    StopReason,
 )
 from ingest.storage.database import AnyRow, Database
 from ingest.storage.deletions import WithheldBy, unsettled_deletions
@@ -223,9 +224,13 @@ def _execution(row: AnyRow, steps: list[StepExecution], events: list[AnyRow]) ->
 
 
 def _receipt(row: AnyRow, events: list[AnyRow]) -> Receipt | None:
-    asked = next((event for event in events if event.event == EventName.STOP_ASKED), None)
-    if asked is None:
+    asks = [event for event in events if event.event == EventName.STOP_ASKED]
+    if not asks:
         return None
+    asked = asks[0]
+    if row.status == JobStatus.ABANDONED:
+        # A shutdown may have been first; it is the request that made it an abandonment.
+        asked = next((one for one in asks if one.why == StopReason.REQUEST.name), asked)
     ended = next((event for event in events if event.event == EventName.ENDED), None)
     return Receipt(
         asked_at=asked.at,

@@ -160,6 +160,8 @@ job_execution_event = Table(
     Column("event", Text, nullable=False),
     Column("actor", Text, nullable=False),
     Column("detail", Text),
+    # Of an ask to stop: a `StopReason`, by its name.
+    Column("why", Text),
     CheckConstraint(f"event IN ({_EVENTS})", name="event"),
     sqlite_autoincrement=True,
 )

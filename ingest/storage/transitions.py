@@ -15,6 +15,7 @@ from ingest.model.job import (
     EventName,
     JobStatus,
     StopAsked,
+    StopReason,
     exit_code,
     sources,
     step_status,
@@ -128,6 +129,7 @@ def add_stop_asks(connection: Connection, execution_id: int, asks: Sequence[Stop
             asked.ask.by,
             asked.ask.reason,
             at=asked.at,
+            why=asked.why,
         )
 
 
@@ -139,6 +141,7 @@ def add_event(
     detail: str | None,
     *,
     at: datetime | None = None,
+    why: StopReason | None = None,
 ) -> None:
     """Write one line of an execution's history."""
     connection.execute(
@@ -148,5 +151,6 @@ def add_event(
             event=event,
             actor=actor,
             detail=detail,
+            why=None if why is None else why.name,
         )
     )

@@ -299,6 +299,8 @@ async def test_an_abandon_outranks_a_shutdown(bench: Bench, *, is_abandoned_firs
     ended = await bench.get(execution_id)
     assert ended.status is JobStatus.ABANDONED
     assert ended.exit_message.startswith("Abandoned on request of ")
+    assert ended.receipt is not None
+    assert ended.receipt.by != "SIGTERM"
 
 
 async def stopping(bench: Bench, execution_id: int) -> None:

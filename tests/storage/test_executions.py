@@ -24,7 +24,7 @@ from ingest.storage.database import Database
 from ingest.storage.execution_queries import ExecutionQueries
 from ingest.storage.executions import ExecutionStore, Started
 from ingest.storage.transitions import utc_now
-from tests.support.databases import rows, started
+from tests.support.databases import change, rows, started
 
 ASK = Ask("Ada", "the weekly run")
 
@@ -104,6 +104,48 @@ async def test_an_execution_from_its_start_to_its_end(
         (EventName.STOP_ASKED, "Cem", None),
         (EventName.ENDED, "service", "ABANDONED"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("status", "by"), [(JobStatus.ABANDONED, "Bob"), (JobStatus.STOPPED, "SIGTERM")]
+)
+async def test_a_receipt_names_who_made_it_end_so(
+    store: ExecutionStore,
+    queries: ExecutionQueries,
+    instance: JobInstance,
+    status: JobStatus,
+    by: str,
+) -> None:
+    """An abandonment's is the first request's, though a shutdown may have been asked before it."""
+    execution_id = (await start(store, instance)).execution_id
+    asks = [
+        StopAsked(utc_now(), Ask("SIGTERM"), StopReason.SHUTDOWN),
+        StopAsked(utc_now(), Ask("Bob", "too slow"), StopReason.REQUEST),
+        StopAsked(utc_now(), Ask("Cem"), StopReason.REQUEST),
+    ]
+    await store.mark_stopping(execution_id, asks[:1])
+    ended = await end(store, execution_id, status, asks=asks)
+    assert ended.receipt is not None
+    (asked,) = [one for one in asks if one.ask.by == by]
+    assert ended.receipt.by == by
+    assert (ended.receipt.asked_at, ended.receipt.reason) == (asked.at, asked.ask.reason)
+    assert await queries.get(execution_id) == ended
+
+
+async def test_asks_of_before_they_had_a_reason(
+    store: ExecutionStore, queries: ExecutionQueries, database: Database, instance: JobInstance
+) -> None:
+    """Of what earlier versions have recorded the first ask is shown."""
+    execution_id = (await start(store, instance)).execution_id
+    asks = [
+        StopAsked(utc_now(), Ask("SIGTERM"), StopReason.SHUTDOWN),
+        StopAsked(utc_now(), Ask("Bob"), StopReason.REQUEST),
+    ]
+    await end(store, execution_id, JobStatus.ABANDONED, asks=asks)
+    await change(database, "UPDATE batch_job_execution_event SET why = NULL")
+    receipt = (await queries.get(execution_id)).receipt
+    assert receipt is not None
+    assert receipt.by == "SIGTERM"
 
 
 @pytest.mark.parametrize("status", sorted(ENDED))

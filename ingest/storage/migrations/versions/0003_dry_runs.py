@@ -1,4 +1,4 @@
-"""Job parameters, what dry runs have planned, and deletions that were withheld.
+"""Job parameters, what dry runs have planned, deletions that were withheld, why a stop was asked.
 
 Revision 0003.
 """
@@ -13,7 +13,8 @@ EXECUTION = "batch_job_execution.job_execution_id"
 
 
 def upgrade() -> None:
-    """Add the tables. Executions of before have no parameters on record."""
+    """Add them. Executions of before have no parameters on record, and no reason for a stop."""
+    op.add_column("batch_job_execution_event", sa.Column("why", sa.Text(), nullable=True))
     op.create_table(
         "batch_job_execution_params",
         sa.Column("job_execution_id", sa.BigInteger(), nullable=False),
