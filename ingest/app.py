@@ -1,5 +1,6 @@
 """The one place where the objects meet."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Final
 
@@ -13,6 +14,7 @@ from ingest.api.keys import (
     DATABASE,
     JOBS,
     LIFECYCLE,
+    LOCK,
     SINGLE_ITEMS,
     WATCHDOG,
     Lifecycle,
@@ -41,6 +43,9 @@ from ingest.storage.schema import upgrade
 
 SETTINGS: Final = web.AppKey("settings", Settings)
 ENGINE: Final = web.AppKey("engine", JobEngine)
+
+#: How often the lock is looked after.
+HOLD_EVERY_S: Final = 1.0
 
 _log = structlog.get_logger(__name__)
 
@@ -82,11 +87,24 @@ async def _database(app: web.Application) -> AsyncIterator[None]:
             for execution_id in recovered:
                 _log.warning("execution of a service that is gone", execution=execution_id)
             app[DATABASE] = database
-            yield
+            app[LOCK] = lock
+            holding = asyncio.create_task(_hold(lock), name="holder of the lock")
+            try:
+                yield
+            finally:
+                holding.cancel()
+                await asyncio.wait({holding})
         finally:
             await database.close()
     finally:
         lock.release()
+
+
+async def _hold(lock: DatabaseLock) -> None:
+    """Make the lock file anew where somebody has removed it, before somebody else does."""
+    while True:
+        await asyncio.sleep(HOLD_EVERY_S)
+        lock.holds()
 
 
 async def _item_bank(app: web.Application) -> AsyncIterator[None]:
@@ -103,7 +121,7 @@ async def _item_bank(app: web.Application) -> AsyncIterator[None]:
 async def _jobs(app: web.Application) -> AsyncIterator[None]:
     bank, database, server = app[BANK], app[DATABASE], app[SETTINGS].server
     retry_for_s = app[SETTINGS].database.retry_for_s
-    engine = LocalEngine(database, retry_for_s=retry_for_s)
+    engine = LocalEngine(database, retry_for_s=retry_for_s, is_owner=app[LOCK].holds)
     catalog = JobCatalog(
         [
             Synchronization(bank, allow_deletes=app[SETTINGS].bank.allow_deletes),

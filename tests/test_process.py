@@ -7,6 +7,7 @@ from contextlib import closing
 
 import pytest
 
+from ingest.errors import DatabaseInUseError
 from ingest.settings import Settings
 from ingest.storage.lock import DatabaseLock
 from tests.support.processes import DEADLINE_S, serving, session, statuses, synchronizing
@@ -125,3 +126,43 @@ async def test_a_second_signal_ends_at_once(settings: Settings) -> None:
             service.process.terminate()
             assert await service.ended() == 128 + signal.SIGTERM
     assert statuses(settings) == ["STARTED"]
+
+
+async def test_a_lock_file_that_is_removed_makes_no_second_owner(settings: Settings) -> None:
+    """What somebody tidied away is made anew, and a second service is still refused."""
+    lock = settings.database.path.with_name(settings.database.path.name + ".lock")
+    async with serving(settings) as first, session(first) as client:
+        await synchronizing(client)
+        lock.unlink()
+        await first.logged("lock file was removed, made anew")
+        async with serving(settings) as second:
+            assert await second.ended() == 1
+        async with client.put("/abandon/1") as response:
+            assert (await response.json())["status"] == "ABANDONED"
+    assert statuses(settings) == ["ABANDONED"]
+
+
+async def test_who_has_lost_the_database_says_so(settings: Settings) -> None:
+    """Where another one was faster, this one starts nothing, settles nothing, and is DOWN."""
+    path = settings.database.path
+    async with serving(settings) as service, session(service) as client:
+        other = DatabaseLock(path)
+        async with asyncio.timeout(DEADLINE_S):
+            while True:
+                other.path.unlink(missing_ok=True)
+                try:
+                    await other.acquire()
+                    break
+                except DatabaseInUseError:
+                    continue
+        try:
+            async with client.post("/sync") as response:
+                assert response.status == 503
+                assert "Another process has taken the database" in await response.text()
+            async with client.get("/health") as response:
+                assert response.status == 503
+                database = (await response.json())["components"]["database"]
+            assert "another process owns the database" in database["message"]
+        finally:
+            other.release()
+    assert statuses(settings) == []

@@ -6,7 +6,7 @@ from typing import Any, Final
 from aiohttp import web
 from sqlalchemy import text
 
-from ingest.api.keys import BANK, DATABASE, JOBS, LIFECYCLE, WATCHDOG
+from ingest.api.keys import BANK, DATABASE, JOBS, LIFECYCLE, LOCK, WATCHDOG
 from ingest.api.views import json_response, withheld_deletions
 from ingest.bank.base import ItemBank
 from ingest.errors import BankUnavailableError, DatabaseUnavailableError
@@ -72,9 +72,11 @@ async def health(request: web.Request) -> web.Response:
     except DatabaseUnavailableError as error:
         database = {"status": DOWN, "message": str(error)}
         jobs = {"status": DOWN, "message": "the database does not tell"}
-    unrecorded = app[JOBS].unrecorded()
-    if unrecorded:
-        database = {"status": DOWN, "message": "; ".join(unrecorded)}
+    wrong = app[JOBS].unrecorded()
+    if not app[LOCK].holds():
+        wrong.append("another process owns the database: this one's lock file was removed")
+    if wrong and database["status"] == UP:
+        database = {"status": DOWN, "message": "; ".join(wrong)}
     components = {
         "database": database,
         "itemBank": await app[BANK_PROBE].state(app[BANK]),

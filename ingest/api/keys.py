@@ -10,6 +10,7 @@ from ingest.items.single import SingleItems
 from ingest.jobs.service import JobService
 from ingest.jobs.watchdog import LoopWatchdog
 from ingest.storage.database import Database
+from ingest.storage.lock import DatabaseLock
 
 
 class Lifecycle:
@@ -29,6 +30,7 @@ class Lifecycle:
 
 LIFECYCLE: Final = web.AppKey("lifecycle", Lifecycle)
 DATABASE: Final = web.AppKey("database", Database)
+LOCK: Final = web.AppKey("lock", DatabaseLock)
 BANK: Final = web.AppKey("bank", ItemBank)
 JOBS: Final = web.AppKey("jobs", JobService)
 WATCHDOG: Final = web.AppKey("watchdog", LoopWatchdog)
