@@ -6,6 +6,7 @@ from functools import partial
 from typing import Final
 
 import orjson
+import structlog
 from attrs import define, field
 from sqlalchemy import Connection
 
@@ -29,6 +30,8 @@ from ingest.storage.items import (
     stored_facts,
 )
 from ingest.storage.problems import record_problems
+
+_log = structlog.get_logger(__name__)
 
 #: Items that are re-derived and committed together; the checkpoint moves by as many.
 PAGE_ITEMS: Final = 200
@@ -54,7 +57,7 @@ class Migration:
         with closing(Slices(threads=1)) as slices:
             one = _Run(bank=self._bank, run=run, slices=slices)
             if run.checkpoint is not None:
-                one.after = int(orjson.loads(run.checkpoint)["after"])
+                one.after = _after(run.checkpoint)
             if not run.parameters.from_stored:
                 await one.determine()
             await one.migrate()
@@ -167,6 +170,18 @@ class _Run:
         await self.run.writer.write(work, processed=batch.processed, checkpoint=checkpoint)
         self.errors += batch.counts.failed
         log_saved(saved[0])
+
+
+def _after(checkpoint: str) -> int:
+    """Return the id up to which a checkpoint says that all is done; 0 where it cannot be read."""
+    try:
+        after = orjson.loads(checkpoint)["after"]
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        after = None
+    if type(after) is int and 0 <= after <= ITEM_ID_MAX:
+        return after
+    _log.warning("checkpoint cannot be read, beginning anew", checkpoint=checkpoint[:100])
+    return 0
 
 
 def _rederive_slice(rows: Sequence[StoredItem], begin: int, batch: Batch, piece: Slice) -> int:

@@ -3,14 +3,17 @@
 import asyncio
 
 import pytest
+from structlog.testing import capture_logs
 
 from ingest.jobs.engine import Abandoned
 from ingest.model.item import DERIVATION_VERSION
-from ingest.model.job import Counts, EventName, JobStatus
+from ingest.model.job import Counts, EventName, JobStatus, Outcome, StopAsked, StopReason
 from ingest.storage.database import Database
 from ingest.storage.execution_queries import ExecutionQueries
+from ingest.storage.executions import ExecutionStore
+from ingest.storage.transitions import utc_now
 from tests.support.bank_calls import threads_at_work
-from tests.support.databases import change, row_count, rows, stored_items
+from tests.support.databases import change, row_count, rows, started, stored_items
 from tests.support.documents import item_content
 from tests.support.job_bench import ASK, JobBench, Links, ended
 from tests.support.repositories import FolderKind
@@ -173,6 +176,34 @@ async def test_one_that_was_stopped_is_resumed(links: Links, bench: JobBench) ->
     history = await ExecutionQueries(bench.database).history(resumed.id)
     assert EventName.CHECKPOINT_RESUMED in {event.event for event in history}
     assert (await after_restart.migrate()).counts == Counts(unchanged=450)
+
+
+@pytest.mark.parametrize(
+    "checkpoint",
+    [
+        *("garbage", "", "{}", "[]", "7", "null"),
+        *(f'{{"after":{one}}}' for one in ("null", '"7"', "true", "-1", "1e300", "9" * 20)),
+    ],
+)
+async def test_a_checkpoint_that_cannot_be_read_is_none(
+    synchronized: JobBench, checkpoint: str
+) -> None:
+    """Edited by hand: the migration says so, begins anew and completes, and so does the next."""
+    database = synchronized.database
+    await change(database, OUTDATE)
+    store = ExecutionStore(database)
+    writer = await started(database, job=1)
+    await writer.write(lambda _: Counts(), checkpoint="{}")
+    outcome = Outcome(JobStatus.STOPPED, "")
+    asks = [StopAsked(utc_now(), ASK, StopReason.SHUTDOWN)]
+    await store.end(writer.execution_id, lambda _: outcome, work_ended_at=utc_now(), asks=asks)
+    text = checkpoint.replace(":", r"\:")
+    await change(database, f"UPDATE batch_job_execution_context SET checkpoint = '{text}'")  # noqa: S608
+    with capture_logs() as logs:
+        anew = await synchronized.migrate()
+    assert (anew.status, anew.counts) == (JobStatus.COMPLETED, Counts(updated=40))
+    assert "checkpoint cannot be read, beginning anew" in {line["event"] for line in logs}
+    assert (await synchronized.migrate()).counts == Counts(unchanged=40)
 
 
 async def test_one_that_was_abandoned_begins_anew(links: Links, bench: JobBench) -> None:
