@@ -194,7 +194,7 @@ class DatabaseInUseError(IngestError):
 
 
 class DatabaseVersionError(IngestError):
-    """The database was made by a newer version of the service."""
+    """The database is not as this version of the service needs it: newer, or changed by hand."""
 
     code = "database_version"
 

@@ -25,12 +25,12 @@ from ingest.model.job import (
 )
 from ingest.storage.database import AnyRow, Transactions
 from ingest.storage.execution_queries import load_execution
+from ingest.storage.instances import are_expected, load_instances, restore_instances
 from ingest.storage.parameters import add_parameters
 from ingest.storage.tables import (
     job_execution,
     job_execution_context,
     job_execution_progress,
-    job_instance,
     step_execution,
 )
 from ingest.storage.transitions import (
@@ -60,12 +60,17 @@ class ExecutionStore:
         self._database = database
 
     async def instances(self) -> tuple[JobInstance, ...]:
-        """Return the job instances; they were made with the database and never change."""
-        query = select(
-            job_instance.c.job_instance_id, job_instance.c.version, job_instance.c.job_name
-        ).order_by(job_instance.c.job_instance_id)
-        rows = await self._database.read(lambda connection: connection.execute(query).all())
-        return tuple(JobInstance(id=row[0], version=row[1], name=row[2]) for row in rows)
+        """Return the job instances; they were made with the database and never change.
+
+        One that somebody has deleted is put back.
+
+        Raises:
+            DatabaseVersionError: It cannot be: somebody has put another in its place.
+        """
+        instances = await self._database.read(load_instances)
+        if are_expected(instances):
+            return instances
+        return await self._database.write(restore_instances)
 
     async def start(
         self,

@@ -15,7 +15,8 @@ JOB_INVARIANTS: Final = (
                 (SELECT * FROM batch_job_instance WHERE job_instance_id = id AND job_name = name)
         """,
         wrong="is not that of {name}",
-        remedy="the file was changed by hand: restore a backup, or let the service make another",
+        remedy="the file was changed by hand: start the service, which puts back what is missing "
+        "or says what is wrong",
     ),
     Invariant(
         name="one running execution an instance",
@@ -179,8 +180,7 @@ JOB_INVARIANTS: Final = (
             WHERE NOT json_valid(checkpoint)
         """,
         wrong="has a checkpoint that is no JSON",
-        remedy="stop the service and delete its row from batch_job_execution_context: "
-        "the job then begins anew",
+        remedy="nothing: the job begins anew by itself",
     ),
     Invariant(
         name="resumed is only what was cut short",
