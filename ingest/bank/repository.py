@@ -11,6 +11,7 @@ from typing import Final
 import pygit2
 from pygit2.enums import ConfigLevel, FileMode, ObjectType, RepositoryOpenFlag
 
+from ingest.bank.irregular import refuse_irregular
 from ingest.model.item import DOCUMENT_LIMIT_BYTES, Commit, Document, Problem, ProblemKind
 
 DOCUMENT_NAME: Final = "item.json"
@@ -38,6 +39,7 @@ def open_repository(path: Path) -> pygit2.Repository:
     Raises:
         One of `UNREADABLE`.
     """
+    refuse_irregular(path)
     return pygit2.Repository(str(path), RepositoryOpenFlag.NO_SEARCH)
 
 
