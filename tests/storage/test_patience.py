@@ -8,7 +8,6 @@ from typing import Final
 
 import pytest
 from sqlalchemy import Connection, event, text
-from sqlalchemy.exc import OperationalError
 
 from ingest.errors import DatabaseUnavailableError, FencedError
 from ingest.model.job import Counts
@@ -17,6 +16,7 @@ from ingest.storage.execution_queries import ExecutionQueries
 from ingest.storage.patience import Patience, PatientDatabase
 from ingest.storage.writer import ExecutionWriter
 from tests.support.databases import row_count, started
+from tests.support.refusals import Refusals, fail_after
 
 DEADLINE_S: Final = 10.0
 LONG_S: Final = 10.0
@@ -43,27 +43,6 @@ async def locked(database: Database) -> AsyncIterator[sqlite3.Connection]:
     with closing(sqlite3.connect(database.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         yield other
-
-
-class Refusals:
-    """Counts the transactions that were refused, and tells of each."""
-
-    def __init__(self, database: Database) -> None:
-        self.seen = 0
-        self._one_more = asyncio.Event()
-        self._loop = asyncio.get_running_loop()
-        event.listen(database._writer.engine, "handle_error", self._refused)
-
-    def _refused(self, _context: object) -> None:
-        self.seen += 1
-        self._loop.call_soon_threadsafe(self._one_more.set)
-
-    async def wait_for(self, number: int) -> None:
-        """Wait until so many were refused."""
-        async with asyncio.timeout(DEADLINE_S):
-            while self.seen < number:
-                self._one_more.clear()
-                await self._one_more.wait()
 
 
 async def test_a_lock_that_goes_away_costs_nothing(database: Database) -> None:
@@ -225,16 +204,19 @@ async def test_a_write_behind_one_whose_commit_was_told_as_an_error(database: Da
     assert execution.counts.created == await row_count(database, "bank_scan") == 2
 
 
-def fail_after(database: Database, *, commits: int) -> None:
-    """Answer the next commit with an error, before or after it was carried out."""
-    engine = database._writer.engine
-
-    def fail(connection: Connection) -> None:
-        event.remove(engine, "commit", fail)
-        if commits:
-            connection.exec_driver_sql("COMMIT")
-        error = sqlite3.OperationalError("database or disk is full")
-        error.sqlite_errorcode = sqlite3.SQLITE_FULL
-        raise OperationalError("COMMIT", None, error)
-
-    event.listen(engine, "commit", fail)
+async def test_what_another_execution_commits_is_no_attempt_of_this_one(
+    database: Database,
+) -> None:
+    """A batch that is tried again is written although the other job has written meanwhile."""
+    other = await started(database, owner="other", job=1)
+    begun = await started(database)
+    writer = patient(begun, database, Patience(LONG_S))
+    refusals = Refusals(database)
+    async with locked(database) as lock:
+        write = asyncio.create_task(writer.write(one_row))
+        await refusals.wait_for(1)
+        lock.execute("ROLLBACK")
+        await other.write()
+        async with asyncio.timeout(DEADLINE_S):
+            await write
+    assert (await ExecutionQueries(database).get(begun.execution_id)).counts.created == 1
