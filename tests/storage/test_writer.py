@@ -1,13 +1,15 @@
 """The fence: who may write for an execution, and for how long."""
 
 import asyncio
+import gc
 import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, event, text
 
 from ingest.errors import DatabaseUnavailableError, FencedError
 from ingest.model.job import Counts, JobStatus, Outcome
@@ -18,10 +20,13 @@ from ingest.storage.schema import upgrade
 from ingest.storage.transitions import utc_now
 from ingest.storage.writer import ExecutionWriter
 from tests.support.databases import change, row_count, rows, started
+from tests.support.gate import Gate
 
 DEADLINE_S = 10
 
 WRITE = "INSERT INTO bank_scan (job_execution_id, started) VALUES (1, '2020-01-01 00:00:00')"
+
+OWNER = "SELECT owner, version FROM batch_job_execution"
 
 
 def one_row(connection: Connection) -> Counts:
@@ -74,6 +79,50 @@ async def test_rows_counts_progress_and_checkpoint_are_written_together(
     assert await row_count(database, "bank_scan") == 2
 
 
+async def test_every_count_is_added_to_the_progress_and_to_the_step(database: Database) -> None:
+    """Each for itself, from write to write, and to no other execution's."""
+    other = await started(database, owner="other", job=1)
+    await other.write(counts=Counts(read=1), processed=1)
+    writer = await started(database)
+    one = Counts(read=1, created=2, updated=4, unchanged=8, deleted=16, failed=32)
+    for _ in range(2):
+        await writer.write(counts=one, processed=5)
+    execution = await ExecutionQueries(database).get(writer.execution_id)
+    assert (execution.counts, execution.progress.processed) == (one + one, 10)
+    (step,) = execution.steps
+    assert (step.commit_count, step.read_count, step.write_count) == (2, 2, 44)
+    assert (step.filter_count, step.process_skip_count) == (16, 64)
+    alone = await ExecutionQueries(database).get(other.execution_id)
+    assert (alone.counts, alone.progress.processed) == (Counts(read=1), 1)
+    assert (alone.steps[0].commit_count, alone.steps[0].read_count) == (1, 1)
+
+
+async def test_every_write_saves_the_execution_and_its_step(database: Database) -> None:
+    """Their versions count it, and both tell when it was."""
+    writer = await started(database)
+    tables = ("batch_job_execution", "batch_step_execution")
+    before = []
+    for table in tables:
+        await change(database, f"UPDATE {table} SET last_updated = '2020-01-01 00:00:00'")  # noqa: S608
+        (row,) = await rows(database, f"SELECT version FROM {table}")  # noqa: S608
+        before.append(row.version)
+    since = utc_now()
+    await writer.write(one_row)
+    for table, version in zip(tables, before, strict=True):
+        (row,) = await rows(database, f"SELECT version FROM {table}")  # noqa: S608
+        assert row.version == version + 1
+    execution = await ExecutionQueries(database).get(writer.execution_id)
+    assert since <= execution.last_updated <= utc_now()
+    assert since <= execution.steps[0].last_updated <= utc_now()
+
+
+async def test_an_execution_that_was_ended_by_hand_cannot_write(database: Database) -> None:
+    """The status counts, whoever has set it and whatever else that hand has left."""
+    writer = await started(database)
+    await change(database, "UPDATE batch_job_execution SET status = 'FAILED'")
+    await assert_fenced(writer, database)
+
+
 async def test_a_write_that_fails_leaves_nothing_but_its_count_of_rollbacks(
     database: Database,
 ) -> None:
@@ -90,6 +139,9 @@ async def test_a_write_that_fails_leaves_nothing_but_its_count_of_rollbacks(
     await writer.write(one_row)
     execution = await ExecutionQueries(database).get(writer.execution_id)
     assert (execution.progress.processed, execution.counts) == (0, Counts(created=1))
+    assert execution.steps[0].rollback_count == 1
+    await writer.write(one_row)
+    execution = await ExecutionQueries(database).get(writer.execution_id)
     assert execution.steps[0].rollback_count == 1
 
 
@@ -125,6 +177,87 @@ async def test_a_fence_that_closes_in_mid_write_stops_that_write(database: Datab
     assert error is None or isinstance(error, FencedError)
     execution = await ExecutionQueries(database).get(writer.execution_id)
     assert execution.counts.created == at_return
+
+
+async def test_a_fence_that_closes_before_the_commit_stops_the_write(database: Database) -> None:
+    """Nobody waits for work that has not come to its commit, and it never comes there."""
+    writer = await started(database)
+    await writer.write()
+    gate = Gate()
+
+    def work(connection: Connection) -> Counts:
+        counts = one_row(connection)
+        gate.halt()
+        return counts
+
+    writing = asyncio.create_task(writer.write(work))
+    await gate.reached()
+    async with asyncio.timeout(DEADLINE_S):
+        await writer.revoke()
+    assert not writing.done()
+    gate.open()
+    with pytest.raises(FencedError):
+        await writing
+    await writer.settle()
+    assert await row_count(database, "bank_scan") == 0
+
+
+async def test_a_fence_that_closes_during_the_commit_waits_for_it(database: Database) -> None:
+    """What can no longer be stopped is on record when the fence has closed, and nothing later."""
+    writer = await started(database)
+    gate = Gate()
+    event.listen(database._writer.engine, "commit", gate.halt, once=True)
+    writing = asyncio.create_task(writer.write(one_row))
+    await gate.reached()
+    revoking = asyncio.create_task(writer.revoke())
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert not revoking.done()
+    gate.open()
+    async with asyncio.timeout(DEADLINE_S):
+        await revoking
+    assert await row_count(database, "bank_scan") == 1
+    await writing
+    await assert_fenced(writer, database)
+
+
+async def test_a_closed_fence_is_on_record(database: Database) -> None:
+    """Behind the caller's back the row loses its owner, as one more save; once, and for good."""
+    patient = Database(database.path, busy_timeout_s=60)
+    writer = await started(patient, owner="me")
+    (before,) = await rows(database, OWNER)
+    with closing(sqlite3.connect(database.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        await writer.revoke()
+        settling = asyncio.create_task(writer.settle())
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert not settling.done()
+        other.execute("ROLLBACK")
+    async with asyncio.timeout(DEADLINE_S):
+        await settling
+    (after,) = await rows(database, OWNER)
+    assert (before.owner, after.owner) == ("me", "")
+    assert after.version == before.version + 1
+    await writer.revoke()
+    await writer.settle()
+    assert await rows(database, OWNER) == [after]
+    await patient.close()
+
+
+async def test_a_fence_that_closes_behind_the_end_rewrites_nothing(database: Database) -> None:
+    """What has ended stays as it is, to its version."""
+    writer = await started(database)
+    await ExecutionStore(database).end(
+        writer.execution_id,
+        lambda _: Outcome(JobStatus.FAILED, ""),
+        work_ended_at=utc_now(),
+        asks=[],
+    )
+    before = await rows(database, "SELECT * FROM batch_job_execution")
+    await writer.revoke()
+    await writer.settle()
+    assert await rows(database, "SELECT * FROM batch_job_execution") == before
 
 
 async def test_the_fence_closes_in_memory_where_the_database_is_busy(database: Database) -> None:
@@ -206,6 +339,8 @@ async def test_what_another_execution_has_is_left_alone(database: Database) -> N
 
 async def test_a_fence_that_closed_in_memory_only_stays_closed(database: Database) -> None:
     """Where its closing could not be put on record, it keeps out what comes later all the same."""
+    unheard: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: unheard.append(context))
     writer = await started(database)
     with closing(sqlite3.connect(database.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -213,3 +348,6 @@ async def test_a_fence_that_closed_in_memory_only_stays_closed(database: Databas
         await writer.settle()
         other.execute("ROLLBACK")
     await assert_fenced(writer, database)
+    del writer
+    gc.collect()
+    assert unheard == []
