@@ -1,10 +1,12 @@
 """How the rows of job executions come to be, change and end."""
 
 import asyncio
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 import pytest
+from sqlalchemy import Connection
 
 from ingest.errors import IllegalTransitionError, JobAlreadyRunningError, JobExecutionNotFoundError
 from ingest.model.job import (
@@ -25,6 +27,8 @@ from ingest.storage.execution_queries import ExecutionQueries
 from ingest.storage.executions import ExecutionStore, Started
 from ingest.storage.transitions import utc_now
 from tests.support.databases import change, rows, started
+
+T = TypeVar("T")
 
 ASK = Ask("Ada", "the weekly run")
 
@@ -75,15 +79,23 @@ async def test_an_execution_from_its_start_to_its_end(
     starting = await queries.get(begun.execution_id)
     assert (starting.status, starting.exit_code) == (JobStatus.STARTING, ExitCode.EXECUTING)
     assert (starting.start_time, starting.end_time, starting.steps) == (None, None, ())
+    assert starting.create_time == starting.last_updated
 
     await store.mark_started(begun.execution_id, step_name="a step", checkpoint=None)
     working = await queries.get(begun.execution_id)
     assert working.status is JobStatus.STARTED
     assert working.start_time is not None
     assert [(step.name, step.status) for step in working.steps] == [("a step", JobStatus.STARTED)]
+    (step,) = working.steps
+    assert (step.exit_code, step.end_time) == (ExitCode.EXECUTING, None)
+    assert step.create_time == step.start_time == step.last_updated == working.start_time
 
     asked = StopAsked(utc_now(), Ask("Bob", "too slow"), StopReason.REQUEST)
     await store.mark_stopping(begun.execution_id, [asked])
+    stopping = await queries.get(begun.execution_id)
+    assert (stopping.status, stopping.exit_code) == (JobStatus.STOPPING, ExitCode.EXECUTING)
+    assert stopping.receipt is not None
+    assert stopping.receipt.by == "Bob"
     later = StopAsked(utc_now(), Ask("Cem"), StopReason.REQUEST)
     await end(store, begun.execution_id, JobStatus.ABANDONED, asks=[asked, later])
     ended = await queries.get(begun.execution_id)
@@ -92,11 +104,16 @@ async def test_an_execution_from_its_start_to_its_end(
     assert ended.end_time is not None
     (step,) = ended.steps
     assert (step.status, step.exit_code) == (JobStatus.STOPPED, ExitCode.STOPPED)
+    assert (step.exit_message, step.end_time) == ("the end", ended.end_time)
+    assert step.last_updated == ended.end_time
     assert ended.receipt is not None
     assert (ended.receipt.by, ended.receipt.asked_at) == ("Bob", asked.at)
-    assert starting.version < working.version < ended.version
+    versions = [one.version for one in (starting, working, stopping, ended)]
+    assert versions == [0, 1, 2, 3]
 
     history = await queries.history(begun.execution_id)
+    assert history[0].at == starting.create_time
+    assert [event.at for event in history[2:4]] == [asked.at, later.at]
     assert [(event.event, event.actor, event.detail) for event in history] == [
         (EventName.REQUESTED, "Ada", "the weekly run"),
         (EventName.STARTED, "service", None),
@@ -258,6 +275,103 @@ async def test_a_checkpoint_survives_an_execution_that_never_wrote_one(
     assert (await start(store, instance)).checkpoint == '{"after": 7}'
 
 
+async def test_the_checkpoint_is_that_of_the_last_execution_of_the_job(
+    store: ExecutionStore, database: Database, instance: JobInstance
+) -> None:
+    """Neither an older execution's nor the other job's is handed on, whoever had one."""
+    old = await started(database)
+    await old.write(checkpoint="old")
+    await end(store, old.execution_id, JobStatus.STOPPED)
+    newer = await started(database)
+    await newer.write(checkpoint="newer")
+    await end(store, newer.execution_id, JobStatus.STOPPED)
+    other = await started(database, job=1)
+    await other.write(checkpoint="the other job's")
+    await end(store, other.execution_id, JobStatus.STOPPED)
+    resumed = await start(store, instance)
+    assert resumed.checkpoint == "newer"
+    await end(store, resumed.execution_id, JobStatus.COMPLETED)
+    without = await start(store, instance, resumable=False)
+    await end(store, without.execution_id, JobStatus.COMPLETED)
+    assert (await start(store, instance)).checkpoint is None
+
+
+async def test_a_start_that_is_recorded_twice_has_begun_once(
+    store: ExecutionStore, queries: ExecutionQueries, instance: JobInstance
+) -> None:
+    """A retry of what was committed after all changes nothing: one step, one event."""
+    execution_id = (await start(store, instance)).execution_id
+    await store.mark_started(execution_id, step_name="a step", checkpoint=None)
+    once = await queries.get(execution_id), await queries.history(execution_id)
+    await store.mark_started(execution_id, step_name="a step", checkpoint=None)
+    assert (await queries.get(execution_id), await queries.history(execution_id)) == once
+
+
+async def test_each_job_begins_stops_and_ends_for_itself(
+    store: ExecutionStore, queries: ExecutionQueries, database: Database
+) -> None:
+    """What becomes of one execution leaves the row, step and history of the other as they were."""
+    one = (await started(database)).execution_id
+    before = await queries.get(one), await queries.history(one)
+    other = (await started(database, job=1)).execution_id
+    assert (await queries.get(other)).status is JobStatus.STARTED
+    asked = StopAsked(utc_now(), ASK, StopReason.REQUEST)
+    await store.mark_stopping(other, [asked])
+    await end(store, other, JobStatus.ABANDONED, asks=[asked])
+    assert (await queries.get(one), await queries.history(one)) == before
+    await end(store, one, JobStatus.ABANDONED, asks=[asked])
+    assert EventName.STOP_ASKED in {event.event for event in await queries.history(one)}
+
+
+async def test_a_refused_start_names_the_one_that_runs(
+    store: ExecutionStore, database: Database, instance: JobInstance
+) -> None:
+    """Not one of the job that has ended, nor what runs of the other job."""
+    await started(database, job=1)
+    await end(store, (await start(store, instance)).execution_id, JobStatus.COMPLETED)
+    running = await start(store, instance)
+    with pytest.raises(JobAlreadyRunningError) as caught:
+        await start(store, instance)
+    assert caught.value.execution_id == running.execution_id
+
+
+class _EndsMeanwhile:
+    """A database in which what runs ends between a start that is refused and the look at why."""
+
+    def __init__(self, database: Database, running: int) -> None:
+        self._database = database
+        self._running: int | None = running
+
+    async def read(self, query: Callable[[Connection], T]) -> T:
+        """See `Database.read`."""
+        if self._running is not None:
+            running, self._running = self._running, None
+            await end(ExecutionStore(self._database), running, JobStatus.STOPPED)
+        return await self._database.read(query)
+
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        """See `Database.write`."""
+        return await self._database.write(work)
+
+
+async def test_a_start_that_meets_an_end_is_carried_out(
+    queries: ExecutionQueries, database: Database, instance: JobInstance
+) -> None:
+    """Refused for one that has ended meanwhile, it is tried again with all that it asked for."""
+    first = await started(database)
+    await first.write(checkpoint="here")
+    store = ExecutionStore(_EndsMeanwhile(database, first.execution_id))
+    begun = await store.start(
+        instance, owner="you", ask=ASK, resumable=True, parameters={"source": "stored"}
+    )
+    assert (begun.execution_id, begun.checkpoint) == (first.execution_id + 1, "here")
+    execution = await queries.get(begun.execution_id)
+    assert execution.parameters == {"source": "stored"}
+    assert (await queries.history(begun.execution_id))[0].actor == ASK.by
+    (row,) = await rows(database, "SELECT owner FROM batch_job_execution WHERE end_time IS NULL")
+    assert row.owner == "you"
+
+
 @pytest.mark.parametrize("found", [JobStatus.STARTING, JobStatus.STARTED, JobStatus.STOPPING])
 async def test_orphans_are_recovered_as_failed(
     store: ExecutionStore, queries: ExecutionQueries, instance: JobInstance, found: JobStatus
@@ -290,10 +404,63 @@ async def test_an_end_is_never_before_its_beginning(
     assert ended.end_time == ended.start_time
 
 
+async def test_a_beginning_is_never_before_the_start(
+    store: ExecutionStore, queries: ExecutionQueries, database: Database, instance: JobInstance
+) -> None:
+    """Nor does a change of status take back when the row was last updated."""
+    execution_id = (await start(store, instance)).execution_id
+    later = datetime(2999, 1, 1, tzinfo=UTC)
+    await change(
+        database,
+        "UPDATE batch_job_execution "
+        "SET create_time = '2999-01-01 00:00:00', last_updated = '2999-01-01 00:00:00'",
+    )
+    await store.mark_started(execution_id, step_name="a step", checkpoint=None)
+    working = await queries.get(execution_id)
+    assert (working.start_time, working.last_updated) == (later, later)
+    await store.mark_stopping(execution_id, [])
+    assert (await queries.get(execution_id)).last_updated == later
+    ended = await end(store, execution_id, JobStatus.COMPLETED)
+    assert (ended.end_time, ended.last_updated) == (later, later)
+
+
+async def test_what_has_ended_is_nobodys(database: Database, store: ExecutionStore) -> None:
+    """The end takes the right to write away with the status, from this execution alone."""
+    one = await started(database, owner="me")
+    await started(database, owner="you", job=1)
+    await end(store, one.execution_id, JobStatus.COMPLETED)
+    found = await rows(database, "SELECT owner FROM batch_job_execution ORDER BY job_execution_id")
+    assert [row.owner for row in found] == ["", "you"]
+
+
+async def test_a_step_that_has_ended_is_never_rewritten(
+    store: ExecutionStore, queries: ExecutionQueries, database: Database
+) -> None:
+    """The end of an execution is saved in its step too, but not over an end that is there."""
+    versions = "SELECT version FROM batch_step_execution ORDER BY step_execution_id"
+    one = (await started(database)).execution_id
+    assert [row.version for row in await rows(database, versions)] == [0]
+    await end(store, one, JobStatus.FAILED)
+    assert [row.version for row in await rows(database, versions)] == [1]
+
+    other = (await started(database)).execution_id
+    await change(
+        database,
+        "UPDATE batch_step_execution SET status = 'COMPLETED', exit_message = 'by hand' "
+        "WHERE version = 0",
+    )
+    by_hand = (await queries.get(other)).steps
+    assert (await end(store, other, JobStatus.FAILED)).steps == by_hand
+
+
 async def test_an_execution_that_is_not_there(
     store: ExecutionStore, queries: ExecutionQueries
 ) -> None:
     """Nothing can be changed or found of it."""
+    with pytest.raises(IllegalTransitionError):
+        await store.mark_started(99, step_name="a step", checkpoint=None)
+    with pytest.raises(IllegalTransitionError):
+        await store.mark_stopping(99, [])
     with pytest.raises(JobExecutionNotFoundError):
         await end(store, 99, JobStatus.COMPLETED)
     with pytest.raises(JobExecutionNotFoundError):
