@@ -65,3 +65,43 @@ async def test_an_error_of_ours_has_no_traceback() -> None:
     await asyncio.wait({work})
     end = outcome(work, None, [], Progress())
     assert (end.status, end.exit_message) == (JobStatus.FAILED, "The bank is closed")
+
+
+async def test_an_error_on_the_way_to_a_stop_is_told_behind_it() -> None:
+    """Who asked comes first; of a first and a second who asked for the same, the first."""
+
+    async def fail() -> str:
+        raise BankUnavailableError("The bank is closed")
+
+    work = asyncio.create_task(fail())
+    await asyncio.wait({work})
+    bob = StopAsked(AT, Ask("Bob", "me too"), StopReason.REQUEST)
+    end = outcome(work, StopReason.REQUEST, [SIGNAL, ADA, bob], Progress(total=20, processed=7))
+    message = (
+        f"Abandoned on request of Ada (too slow){WHEN} 7 of 20 items processed. "
+        "While it was stopping: The bank is closed"
+    )
+    assert (end.status, end.exit_message) == (JobStatus.ABANDONED, message)
+    end = outcome(work, StopReason.SHUTDOWN, [SIGNAL], Progress())
+    assert end.status is JobStatus.STOPPED
+    assert end.exit_message.startswith(f"Stopped on request of SIGTERM{WHEN} 0 of ")
+
+
+async def test_an_unexpected_error_is_told_with_its_traceback_once() -> None:
+    """What happened and whose fault it is, and behind it where in the code."""
+
+    async def fail() -> str:
+        raise ValueError("no")
+
+    work = asyncio.create_task(fail())
+    await asyncio.wait({work})
+    end = outcome(work, None, [], Progress())
+    told, mark, trace = end.exit_message.partition("\n\nTraceback (most recent call last):\n")
+    assert told == (
+        "Unexpected ValueError: no. This is a fault of the service: "
+        "the traceback is in this execution's row"
+    )
+    assert mark
+    assert trace.startswith('  File "')
+    assert trace.endswith("ValueError: no\n")
+    assert "Traceback" not in trace
