@@ -87,12 +87,12 @@ async def happened(event: asyncio.Event) -> None:
 
 
 @asynccontextmanager
-async def open_bench(path: Path) -> AsyncIterator[Bench]:
+async def open_bench(path: Path, *, retry_for_s: float = RETRY_FOR_S) -> AsyncIterator[Bench]:
     """Make an engine on a database; in the end its jobs are let go and drained."""
     database = Database(path, busy_timeout_s=0.2)
     instance = (await ExecutionStore(database).instances())[0]
     bench = Bench(
-        engine=LocalEngine(database, retry_for_s=RETRY_FOR_S), database=database, instance=instance
+        engine=LocalEngine(database, retry_for_s=retry_for_s), database=database, instance=instance
     )
     try:
         yield bench
@@ -117,6 +117,8 @@ async def test_a_job_runs_to_its_end(bench: Bench) -> None:
     job = ScriptedJob()
     execution_id = await bench.run(job)
     assert (await bench.get(execution_id)).status is JobStatus.STARTED
+    assert bench.engine.running() == ["itemSynchronizationJob (execution 1)"]
+    assert bench.engine.unrecorded() == []
     job.may_end.set()
     ended = await bench.end(execution_id)
     assert (ended.status, ended.exit_message) == (JobStatus.COMPLETED, "Everything was done")
@@ -264,7 +266,7 @@ async def test_a_drain_stops_what_runs(bench: Bench) -> None:
     assert await drain
     ended = await bench.get(execution_id)
     assert ended.status is JobStatus.STOPPED
-    assert ended.exit_message.startswith("Stopped on request of SIGTERM")
+    assert ended.exit_message.startswith("Stopped on request of SIGTERM (the service shuts down) ")
 
 
 async def test_a_drain_does_not_wait_for_ever(bench: Bench) -> None:
@@ -452,7 +454,9 @@ async def test_an_end_that_cannot_be_written_is_written_when_it_can(bench: Bench
         assert "database is locked" in stuck.unrecorded
         with pytest.raises(EndNotRecordedError, match="database is locked"):
             await bench.start(ScriptedJob())
-        assert bench.engine.unrecorded() != []
+        assert bench.engine.unrecorded() == [
+            f"the end of execution {execution_id} cannot be written: {stuck.unrecorded}"
+        ]
         other.execute("ROLLBACK")
     became = await bench.abandon()
     assert isinstance(became, Abandoned)
