@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections import Counter
 from collections.abc import MutableMapping
 from typing import Any
 
@@ -21,12 +22,15 @@ class Heard:
     """The log lines of the watchdog; safe to wait for from any thread."""
 
     lines: dict[str, MutableMapping[str, Any]] = field(factory=dict)
+    #: How often each was heard.
+    times: Counter[str] = field(factory=Counter)
     blocked: threading.Event = field(factory=threading.Event)
     turns: threading.Event = field(factory=threading.Event)
 
     def __call__(self, _: object, __: str, line: MutableMapping[str, Any]) -> Any:
         """Take in a line."""
         self.lines[line["event"]] = line
+        self.times[line["event"]] += 1
         {BLOCKED: self.blocked, TURNS: self.turns}[line["event"]].set()
         raise structlog.DropEvent
 
@@ -56,6 +60,33 @@ async def test_a_blocked_loop_is_told_of_while_it_stands_still(heard: Heard) -> 
         assert await asyncio.to_thread(heard.turns.wait, DEADLINE_S)
         assert watchdog.worst_lag_s > 0.05
         assert heard.lines[TURNS]["jobs"] == ["a job"]
+
+
+async def test_each_block_is_told_of_once(heard: Heard) -> None:
+    """However long it lasts there is one warning, and one that it is over; the next anew."""
+    async with LoopWatchdog(list, beat_s=0.01, blocked_s=0.05):
+        for _ in range(2):
+            heard.blocked.clear()
+            heard.turns.clear()
+            block(heard)
+            told = heard.times[BLOCKED]
+            # The loop cannot turn while this waits for it.
+            assert not heard.turns.wait(0.2)
+            assert heard.times[BLOCKED] == told
+            assert await asyncio.to_thread(heard.turns.wait, DEADLINE_S)
+
+
+async def test_a_lag_passes_and_the_worst_is_remembered(heard: Heard) -> None:
+    """Behind a block the loop is as quick as before; the minute's worst tells of it."""
+    watchdog = LoopWatchdog(list, beat_s=0.01, blocked_s=0.05)
+    assert (watchdog.lag_s, watchdog.worst_lag_s) == (0.0, 0.0)
+    async with watchdog:
+        block(heard)
+        assert await asyncio.to_thread(heard.turns.wait, DEADLINE_S)
+        async with asyncio.timeout(DEADLINE_S):
+            while watchdog.lag_s >= 0.01:  # noqa: ASYNC110 - a figure has no event
+                await asyncio.sleep(0)
+        assert watchdog.worst_lag_s > 0.05
 
 
 async def test_a_loop_that_turns_is_not_told_of(heard: Heard) -> None:
