@@ -184,6 +184,16 @@ async def test_executions_come_newest_first_in_pages(
     assert page["next"] == following
 
 
+@pytest.mark.asyncio(loop_scope="session")
+async def test_a_job_that_is_not_there_is_a_bad_request(standing: Client) -> None:
+    """A filter by a job's name that no job has is a 400, which names those there are."""
+    response = await standing.get("/executions?job=nightly")
+    assert response.status == 400
+    assert await response.text() == (
+        "There is no job 'nightly'; there are itemSynchronizationJob, itemMigrationJob"
+    )
+
+
 async def test_a_traceback_is_not_shown(five: Client) -> None:
     """An unexpected failure's first line is shown, and its traceback is left in the row."""
     message = (await get(five, "/executions/2"))["exitMessage"]

@@ -5,6 +5,7 @@ import re
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
+from typing import Any
 
 import pytest
 
@@ -116,3 +117,32 @@ async def test_a_task_that_has_not_begun_stands_at_its_beginning() -> None:
     assert functions(stack_of(task)) == ["_waits"]
     task.cancel()
     await asyncio.wait({task})
+
+
+async def test_a_stack_goes_into_old_fashioned_generators() -> None:
+    """Of a task that stands in nothing but a library the outermost line is the place."""
+    task = asyncio.create_task(asyncio.sleep(0))
+    await _suspended()
+    stack = stack_of(task)
+    assert [line.partition(" in ")[2] for line in stack] == ["sleep", "__sleep0"]
+    assert all(line.startswith("asyncio/tasks.py:") for line in stack)
+    assert place_of(task) == stack[0]
+    await task
+
+
+async def test_code_without_a_file_is_no_place() -> None:
+    """What was made while running stands in no source that a person could open."""
+    made: dict[str, Any] = {}
+    exec(compile("async def made(event):\n    await event.wait()\n", "<made>", "exec"), made)  # noqa: S102 - a test's own
+
+    async def calls(event: asyncio.Event) -> None:
+        await made["made"](event)
+
+    event = asyncio.Event()
+    task = asyncio.create_task(calls(event))
+    await _suspended()
+    place = place_of(task)
+    assert place is not None
+    assert place.endswith("in calls")
+    event.set()
+    await task

@@ -104,6 +104,6 @@ async def test_a_watchdog_that_is_left_ends() -> None:
     others = set(threading.enumerate())
     async with LoopWatchdog(list, beat_s=0.001, blocked_s=0.004):
         (thread,) = set(threading.enumerate()) - others
+    assert [task for task in asyncio.all_tasks() if "heartbeat" in task.get_name()] == []
     await asyncio.to_thread(thread.join, DEADLINE_S)
     assert not thread.is_alive()
-    assert [task for task in asyncio.all_tasks() if "heartbeat" in task.get_name()] == []
