@@ -290,7 +290,7 @@ async def test_the_checkpoint_is_that_of_the_last_execution_of_the_job(
     await end(store, other.execution_id, JobStatus.STOPPED)
     resumed = await start(store, instance)
     assert resumed.checkpoint == "newer"
-    await end(store, resumed.execution_id, JobStatus.COMPLETED)
+    await end(store, resumed.execution_id, JobStatus.STOPPED)
     without = await start(store, instance, resumable=False)
     await end(store, without.execution_id, JobStatus.COMPLETED)
     assert (await start(store, instance)).checkpoint is None
