@@ -232,6 +232,13 @@ async def test_an_end_that_cannot_be_recorded_is_no_lasting_conflict(
         refused = await jobs.post("/sync")
         assert refused.status == 503
         assert int(refused.headers["Retry-After"]) > 0
+        health = await jobs.get("/health")
+        assert health.status == 503
+        shown = orjson.loads(await health.read())["components"]["database"]
+        assert shown["message"] == (
+            "the end of execution 1 cannot be written: "
+            f"The database {settings.database.path} cannot be used: database is locked"
+        )
         other.execute("ROLLBACK")
     assert await told(await jobs.put("/abandon/1")) == (200, JSON, ABANDONED)
     assert (await jobs.post("/sync")).status == 200
