@@ -12,6 +12,8 @@ from ingest.model.job import (
     ExitCode,
     JobParameters,
     JobStatus,
+    PlannedCounts,
+    Progress,
     StopReason,
     WorkEnd,
     conclude,
@@ -29,6 +31,10 @@ def test_counts_add_up_each_for_itself() -> None:
     both = Counts(read=11, created=22, updated=44, unchanged=88, deleted=176, failed=352)
     assert one + ten == both
     assert one.written == 22
+    none = Counts(read=0, created=0, updated=0, unchanged=0, deleted=0, failed=0)
+    assert Counts() == none
+    assert PlannedCounts() == PlannedCounts(created=0, updated=0, deleted=0)
+    assert Progress() == Progress(total=None, processed=0)
 
 
 @pytest.mark.parametrize(

@@ -424,6 +424,23 @@ async def test_a_beginning_is_never_before_the_start(
     assert (ended.end_time, ended.last_updated) == (later, later)
 
 
+async def test_every_change_of_status_tells_when_it_was(
+    store: ExecutionStore, queries: ExecutionQueries, database: Database, instance: JobInstance
+) -> None:
+    """The row was last updated when its status changed."""
+    execution_id = (await start(store, instance)).execution_id
+    long_ago = "UPDATE batch_job_execution SET last_updated = create_time"
+    for change_status in (
+        store.mark_started(execution_id, step_name="a step", checkpoint=None),
+        store.mark_stopping(execution_id, []),
+        end(store, execution_id, JobStatus.STOPPED),
+    ):
+        await change(database, long_ago)
+        before = utc_now()
+        await change_status
+        assert before <= (await queries.get(execution_id)).last_updated <= utc_now()
+
+
 async def test_what_has_ended_is_nobodys(database: Database, store: ExecutionStore) -> None:
     """The end takes the right to write away with the status, from this execution alone."""
     one = await started(database, owner="me")

@@ -16,7 +16,8 @@ from ingest.storage.execution_queries import ExecutionQueries
 from ingest.storage.patience import Patience, PatientDatabase
 from ingest.storage.writer import ExecutionWriter
 from tests.support.databases import row_count, started
-from tests.support.refusals import Refusals, fail_after
+from tests.support.gate import Gate
+from tests.support.refusals import Refusals, fail_after, refuse_commits
 
 DEADLINE_S: Final = 10.0
 LONG_S: Final = 10.0
@@ -211,12 +212,20 @@ async def test_what_another_execution_commits_is_no_attempt_of_this_one(
     other = await started(database, owner="other", job=1)
     begun = await started(database)
     writer = patient(begun, database, Patience(LONG_S))
-    refusals = Refusals(database)
-    async with locked(database) as lock:
-        write = asyncio.create_task(writer.write(one_row))
-        await refusals.wait_for(1)
-        lock.execute("ROLLBACK")
-        await other.write()
-        async with asyncio.timeout(DEADLINE_S):
-            await write
+    gate = Gate()
+    refuse_commits(database, times=1)
+
+    def work(connection: Connection) -> Counts:
+        gate.halt()
+        return one_row(connection)
+
+    write = asyncio.create_task(writer.write(work))
+    await gate.reached()
+    beside = asyncio.create_task(other.write())
+    for _ in range(3):
+        await asyncio.sleep(0)  # until it stands in line for the database
+    gate.open()
+    async with asyncio.timeout(DEADLINE_S):
+        await beside
+        await write
     assert (await ExecutionQueries(database).get(begun.execution_id)).counts.created == 1
