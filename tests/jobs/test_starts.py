@@ -10,13 +10,16 @@ from pathlib import Path
 import pytest
 import stamina
 from attrs import define
+from sqlalchemy import event
 
 from ingest.errors import DatabaseUnavailableError
 from ingest.items.job import JobRun
 from ingest.jobs.engine import Abandoned
 from ingest.model.job import Counts, EventName, JobParameters, JobStatus
 from ingest.storage.execution_queries import ExecutionQueries
+from ingest.storage.executions import ExecutionStore
 from tests.jobs.test_local import ASK, Bench, happened, open_bench
+from tests.support.gate import Gate
 from tests.support.refusals import Refusals, fail_after, refuse_commits
 from tests.support.scripted_job import ScriptedJob
 from tests.support.service import DEADLINE_S
@@ -177,3 +180,44 @@ async def test_a_drain_leaves_no_settler_behind(bench: Bench) -> None:
             assert await bench.engine.drain(grace_s=DEADLINE_S, by="SIGTERM")
         assert settlers() == []
         other.execute("ROLLBACK")
+
+
+async def test_a_start_that_is_being_put_on_record_is_no_orphan(bench: Bench) -> None:
+    """Who settles waits for the start that is under way, and then finds its job running."""
+    left = refuse_commits(bench.database, times=2)
+    with pytest.raises(DatabaseUnavailableError):
+        await bench.start(ScriptedJob())
+    async with asyncio.timeout(DEADLINE_S):
+        while left:  # noqa: ASYNC110 - no event
+            await asyncio.sleep(0)
+    gate = Gate()
+    event.listen(bench.database._writer.engine, "commit", gate.halt, once=True)
+    start = asyncio.create_task(bench.start(ScriptedJob()))
+    await gate.reached()
+    await asyncio.wait(settlers(), timeout=0.3)
+    gate.open()
+    execution_id = await start
+    await settled()
+    running = {JobStatus.STARTING, JobStatus.STARTED}
+    assert (await bench.get(execution_id)).status in running
+
+
+async def test_nothing_is_settled_while_the_service_ends(bench: Bench) -> None:
+    """From the beginning of a drain on what nobody runs is the next owner's."""
+    other = (await ExecutionStore(bench.database).instances())[1]
+    migration = ScriptedJob(name=other.name)
+    bench.jobs.append(migration)
+    await bench.engine.start(other, migration, ASK, JobParameters())
+    await happened(migration.started)
+    fail_after(bench.database, commits=1)
+    refuse_commits(bench.database, times=1)
+    with pytest.raises(DatabaseUnavailableError):
+        await bench.start(ScriptedJob())
+    drain = asyncio.create_task(bench.engine.drain(grace_s=DEADLINE_S, by="SIGTERM"))
+    await happened(migration.told_to_stop)
+    await settled()
+    assert not drain.done()
+    assert (await bench.get(2)).status is JobStatus.STARTING
+    migration.may_wind_down.set()
+    assert await drain
+    assert (await bench.get(2)).status is JobStatus.STARTING

@@ -44,8 +44,12 @@ def fail_after(database: Database, *, commits: int) -> None:
     event.listen(engine, "commit", fail)
 
 
-def refuse_commits(database: Database, *, times: int) -> None:
-    """Answer the next so many commits with an error; none of them is carried out."""
+def refuse_commits(database: Database, *, times: int) -> list[int]:
+    """Answer the next so many commits with an error; none of them is carried out.
+
+    Returns:
+        A list that has as many entries as refusals are left.
+    """
     left = list(range(times))
 
     def refuse(_: Connection) -> None:
@@ -54,6 +58,7 @@ def refuse_commits(database: Database, *, times: int) -> None:
             raise _full()
 
     event.listen(database._writer.engine, "commit", refuse)
+    return left
 
 
 def _full() -> OperationalError:
