@@ -9,9 +9,11 @@ from ingest.model.job import (
     RUNNING,
     TRACEBACK_MARK,
     Counts,
+    EventName,
     ExitCode,
     JobParameters,
     JobStatus,
+    PlannedChange,
     PlannedCounts,
     Progress,
     StopReason,
@@ -98,6 +100,14 @@ def test_how_it_ended_depends_on_who_asked_and_what_became_of_the_work(
     """Work that returned is COMPLETED, whoever asked; else the highest ask decides."""
     assert conclude(asked, end) is status
     assert StopReason.REQUEST > StopReason.SHUTDOWN
+
+
+def test_the_words_that_the_database_holds() -> None:
+    """Runbooks and older databases know the planned changes and the events by these words."""
+    assert {one.value for one in PlannedChange} == {"CREATED", "UPDATED", "DELETED"}
+    assert {one.value for one in EventName} == {
+        *("requested", "started", "checkpoint resumed", "stop asked", "ended", "recovered")
+    }
 
 
 def test_a_summary_ends_at_the_first_traceback() -> None:
