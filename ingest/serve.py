@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from types import FrameType
 from typing import Any, Final, NoReturn
 
@@ -41,8 +42,10 @@ _log = structlog.get_logger(__name__)
 class _Stop:
     """What the signals say: the first asks for the end, the second ends at once.
 
-    Handled where the interpreter handles them, not by the event loop: a loop that is blocked must
-    not keep the process. For the same reason a thread ends it when its time is up.
+    Heard by a thread of its own, at the pipe that the interpreter writes to for each signal,
+    whichever thread the kernel chose for it: not by the event loop, which may be blocked, nor by
+    the main thread, which may hang in a call that no signal ends. For the same reason a thread
+    ends the process when its time is up.
 
     Args:
         longest_s: What the end in order may take.
@@ -53,15 +56,24 @@ class _Stop:
         self.by = ""
         self._loop = asyncio.get_running_loop()
         self._longest_s = longest_s
+        self._heard, wakes = os.pipe()
+        os.set_blocking(wakes, False)
+        signal.set_wakeup_fd(wakes, warn_on_full_buffer=False)
         for number in _SIGNALS:
-            signal.signal(number, self._handle)
+            signal.signal(number, _nothing)  # else the interpreter would not write
+        threading.Thread(target=self._listen, name="signals", daemon=True).start()
 
-    def _handle(self, number: int, _frame: FrameType | None) -> None:
-        if self.by:
-            os._exit(128 + number)
-        self.by = signal.Signals(number).name
-        threading.Thread(target=self._end_late, name="deadline", daemon=True).start()
-        self._loop.call_soon_threadsafe(self.asked.set)
+    def _listen(self) -> None:
+        while True:
+            (number,) = os.read(self._heard, 1)
+            if number not in _SIGNALS:
+                continue
+            if self.by:
+                os._exit(128 + number)
+            self.by = signal.Signals(number).name
+            threading.Thread(target=self._end_late, name="deadline", daemon=True).start()
+            with suppress(RuntimeError):  # the loop is closed: it is at its end
+                self._loop.call_soon_threadsafe(self.asked.set)
 
     def _end_late(self) -> None:
         time.sleep(self._longest_s)
@@ -112,6 +124,10 @@ async def serve(
         # All is recorded and closed; only a thread hangs, on a file system that does not answer.
         _exit(0)
     return 0
+
+
+def _nothing(_number: int, _frame: FrameType | None) -> None:
+    """Be a handler, so that the signal does not end the process by itself."""
 
 
 def _exit(code: int) -> NoReturn:

@@ -11,7 +11,8 @@ from ingest.errors import InvalidValueError
 from ingest.items.migration import Migration
 from ingest.items.synchronization import Synchronization
 from ingest.jobs.engine import StillStopping
-from ingest.model.job import JobParameters, JobStatus, PlannedChange
+from ingest.model.job import JobParameters, JobStatus
+from ingest.model.plan import PlannedChange
 
 _SOURCES: Final = ("bank", "stored")
 

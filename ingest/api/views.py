@@ -16,11 +16,11 @@ from ingest.model.job import (
     JobExecution,
     JobInstance,
     JobStatus,
-    PlannedCounts,
     Receipt,
     StepExecution,
     summary,
 )
+from ingest.model.plan import PlannedCounts
 from ingest.storage.deletions import WithheldBy
 from ingest.storage.plans import PlannedItem
 

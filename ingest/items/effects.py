@@ -9,7 +9,8 @@ from sqlalchemy import Connection
 
 from ingest.items.job import JobRun
 from ingest.items.writing import Batch, log_saved
-from ingest.model.job import Counts, PlannedChange
+from ingest.model.job import Counts
+from ingest.model.plan import PlannedChange
 from ingest.storage.deletions import (
     Withheld,
     settle_withheld,

@@ -112,6 +112,7 @@ class LocalEngine:
     async def drain(self, *, grace_s: float, by: str) -> bool:
         """See `JobEngine.drain`."""
         self._closing = True
+        self._orphans.close()
         loop = asyncio.get_running_loop()
         until = loop.time() + grace_s
         ask = Ask(by, "the service shuts down")

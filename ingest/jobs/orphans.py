@@ -39,9 +39,12 @@ class OrphanSettler:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def stop(self) -> None:
-        """Leave what is not settled to the next owner of the database."""
+    def close(self) -> None:
+        """From now on leave what is not settled to the next owner of the database."""
         self._is_stopped = True
+
+    async def stop(self) -> None:
+        """Let go of what is waiting to be settled."""
         for task in self._tasks:
             task.cancel()
         if self._tasks:

@@ -14,8 +14,8 @@ from ingest.model.job import (
     JobInstance,
     JobParameters,
     JobStatus,
-    PlannedChange,
 )
+from ingest.model.plan import PlannedChange
 from ingest.storage.deletions import WithheldBy
 from ingest.storage.execution_queries import ExecutionQueries
 from ingest.storage.plans import PlannedItem

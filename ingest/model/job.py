@@ -11,6 +11,8 @@ from types import MappingProxyType
 
 from attrs import field, frozen
 
+from ingest.model.plan import PlannedCounts
+
 
 @frozen(kw_only=True)
 class JobParameters:
@@ -168,23 +170,6 @@ class Counts:
     def written(self) -> int:
         """How many items were created, updated or deleted."""
         return self.created + self.updated + self.deleted
-
-
-class PlannedChange(StrEnum):
-    """What a synchronization would do with an item; the values are what the database holds."""
-
-    CREATED = "CREATED"
-    UPDATED = "UPDATED"
-    DELETED = "DELETED"
-
-
-@frozen(kw_only=True)
-class PlannedCounts:
-    """How many items a dry run found to be created, updated and deleted."""
-
-    created: int = 0
-    updated: int = 0
-    deleted: int = 0
 
 
 @frozen(kw_only=True)

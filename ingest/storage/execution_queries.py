@@ -16,12 +16,12 @@ from ingest.model.job import (
     ExitCode,
     JobExecution,
     JobStatus,
-    PlannedChange,
     Progress,
     Receipt,
     StepExecution,
     StopReason,
 )
+from ingest.model.plan import PlannedChange
 from ingest.storage.database import AnyRow, Database
 from ingest.storage.deletions import WithheldBy, unsettled_deletions
 from ingest.storage.parameters import load_parameters

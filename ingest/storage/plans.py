@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from attrs import frozen
 from sqlalchemy import Connection, func, insert, select
 
-from ingest.model.job import PlannedChange, PlannedCounts
+from ingest.model.plan import PlannedChange, PlannedCounts
 from ingest.storage.tables import planned_change
 
 

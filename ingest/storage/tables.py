@@ -17,7 +17,8 @@ from sqlalchemy import (
     text,
 )
 
-from ingest.model.job import RUNNING, EventName, ExitCode, JobStatus, PlannedChange
+from ingest.model.job import RUNNING, EventName, ExitCode, JobStatus
+from ingest.model.plan import PlannedChange
 from ingest.storage.item_tables import (
     item,
     item_assignment,

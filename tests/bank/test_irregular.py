@@ -98,7 +98,9 @@ async def test_a_bank_of_one_repository(one: OneRepositoryKind) -> None:
     bank = one.bank()
     await bank.check()
     (config,) = [path for path in one.root.rglob("config") if path.is_file()]
-    with pipe_at(config):
-        with pytest.raises(BankUnavailableError, match="config is no regular file"):
-            await bank.head("7")
+    with (
+        pipe_at(config),
+        pytest.raises(BankUnavailableError, match="config is no regular file"),
+    ):
+        await bank.head("7")
     await bank.aclose()

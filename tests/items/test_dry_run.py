@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from ingest.jobs.engine import Abandoned
-from ingest.model.job import Counts, JobExecution, JobStatus, PlannedChange, PlannedCounts
+from ingest.model.job import Counts, JobExecution, JobStatus
+from ingest.model.plan import PlannedChange, PlannedCounts
 from ingest.storage.database import Database
 from ingest.storage.execution_queries import ExecutionQueries
 from tests.support.bank_calls import threads_at_work

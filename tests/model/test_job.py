@@ -13,8 +13,6 @@ from ingest.model.job import (
     ExitCode,
     JobParameters,
     JobStatus,
-    PlannedChange,
-    PlannedCounts,
     Progress,
     StopReason,
     WorkEnd,
@@ -24,6 +22,7 @@ from ingest.model.job import (
     step_status,
     summary,
 )
+from ingest.model.plan import PlannedChange, PlannedCounts
 
 
 def test_counts_add_up_each_for_itself() -> None:
