@@ -17,7 +17,7 @@ def pipe_at(path: Path) -> Iterator[None]:
     path.unlink(missing_ok=True)
     path.parent.mkdir(parents=True, exist_ok=True)
     os.mkfifo(path)
-    with subprocess.Popen(["sh", "-c", ': > "$0"', str(path)]) as writer:
+    with subprocess.Popen(["sh", "-c", 'while : > "$0"; do :; done', str(path)]) as writer:
         try:
             yield
         finally:
