@@ -250,8 +250,12 @@ async def test_a_checkpoint_is_handed_on_only_from_where_one_may_resume(
     begun = await start(store, instance)
     assert begun.checkpoint == ('{"after": 7}' if status in RESUMABLE else None)
     await store.mark_started(begun.execution_id, step_name="step", checkpoint=begun.checkpoint)
-    events = {event.event for event in await queries.history(begun.execution_id)}
-    assert (EventName.CHECKPOINT_RESUMED in events) == (status in RESUMABLE)
+    events = [
+        (event.event, event.actor, event.detail)
+        for event in await queries.history(begun.execution_id)
+    ]
+    resumed = (EventName.CHECKPOINT_RESUMED, "service", '{"after": 7}')
+    assert events[2:] == ([resumed] if status in RESUMABLE else [])
 
     await end(store, begun.execution_id, JobStatus.FAILED)
     assert (await start(store, instance, resumable=False)).checkpoint is None
