@@ -90,10 +90,12 @@ async def test_an_end_that_is_written_late_tells_when_the_work_ended(bench: Benc
     job = ScriptedJob()
     job.may_wind_down.set()
     await bench.run(job)
+    refusals = Refusals(bench.database)
     with closing(sqlite3.connect(bench.database.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         assert isinstance(await bench.abandon(wait_s=0.5), StillStopping)
         over = utc_now()
+        await refusals.wait_for(refusals.seen + 1)  # what is tried from now on begins later
         (execution_id,) = [one.execution_id for one in bench.engine.registry.all()]
         stack = bench.engine.stack(execution_id)
         assert stack is not None
