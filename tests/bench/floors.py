@@ -1,8 +1,9 @@
 """The floors, each a process of its own: ``python -m tests.bench.floors NAME BANK DATABASE``.
 
-``first`` and ``unchanged`` print the seconds that they took. ``bare`` and ``careful`` listen on
-PORT, with one bare asyncio task that ingests the bank: bare leaves at once what is under way in a
-thread, careful waits for it and keeps batches whole, which is what the service promises.
+``first``, ``unchanged`` and ``migration`` print the seconds that they took. ``bare`` and
+``careful`` listen on PORT, with one bare asyncio task that ingests the bank: bare leaves at once
+what is under way in a thread, careful waits for it and keeps batches whole, which is what the
+service promises.
 """
 
 import asyncio
@@ -20,9 +21,15 @@ from aiohttp import web
 from ingest.items.writing import BATCH_ITEMS
 from ingest.model.item import Derived
 from ingest.slices import SLICE_S
-from tests.bench import straight
+from tests.bench import straight, straight_migration
 
 _ROW: Final = "INSERT INTO bench_row (at) VALUES (?)"
+_INSTANCE: Final = "SELECT job_name FROM batch_job_instance WHERE job_instance_id = ?"
+_SCRIPTS: Final = {
+    "first": straight.first,
+    "unchanged": straight.unchanged,
+    "migration": straight_migration.migration,
+}
 
 
 class Floor:
@@ -70,6 +77,13 @@ class Floor:
         except asyncio.CancelledError:
             await self._commit_row()
         return web.json_response({"status": "ABANDONED"})
+
+    async def nothing(self, _request: web.Request) -> web.Response:
+        """Look one row up: what an answer that nothing runs cannot do without."""
+        async with self._connection.execute(_INSTANCE, (1,)) as found:
+            row = await found.fetchone()
+        name = "" if row is None else row[0]
+        return web.json_response({"status": "NO JOB EXECUTIONS", "name": name})
 
     async def _commit_row(self) -> None:
         await self._connection.execute(_ROW, (datetime.now(UTC).isoformat(),))
@@ -126,6 +140,7 @@ def listen(floor: Floor, port: int) -> None:
             web.post("/start", floor.start),
             web.post("/sync", floor.run),
             web.put("/abandon/1", floor.abandon),
+            web.put("/nothing/1", floor.nothing),
         ]
     )
     web.run_app(app, host="127.0.0.1", port=port, access_log=None, print=None)
@@ -137,7 +152,7 @@ def main() -> None:
     if name in ("bare", "careful"):
         listen(Floor(bank, database, careful=name == "careful"), int(sys.argv[4]))
     else:
-        print({"first": straight.first, "unchanged": straight.unchanged}[name](bank, database))
+        print(_SCRIPTS[name](bank, database))
 
 
 if __name__ == "__main__":

@@ -19,6 +19,8 @@ from attrs import define, frozen
 
 _READY_WITHIN_S: Final = 30.0
 _END_WITHIN_S: Final = 30.0
+#: The processes that can be started for the time they take to be ready.
+COLD_STARTS: Final = ("service", "floor")
 _ENDED: Final = frozenset({"COMPLETED", "FAILED", "STOPPED", "ABANDONED"})
 
 
@@ -30,12 +32,31 @@ class Place:
     bank: Path
     template: Path
 
-    def new_database(self, name: str) -> Path:
+    @property
+    def synchronized(self) -> Path:
+        """Where a database is kept in which the whole bank is stored."""
+        return self.folder / "synchronized.db"
+
+    def keep(self, database: Path) -> None:
+        """Keep a copy of a database in which the whole bank is stored, which nobody has open."""
+        shutil.copy(database, self.synchronized)
+
+    def new_database(self, name: str, *, begun_with: Path | None = None) -> Path:
         """Return a fresh database, in place of the last one of this name."""
         folder = self.folder / name
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
-        return Path(shutil.copy(self.template, folder / "ingest.db"))
+        return Path(shutil.copy(begun_with or self.template, folder / "ingest.db"))
+
+    def part(self, items: int) -> "Place":
+        """Return another place, whose bank has the first items of this one only."""
+        folder = self.folder / f"part-{items}"
+        bank = folder / "bank"
+        if not bank.exists():
+            bank.mkdir(parents=True)
+            for path in sorted(self.bank.iterdir())[:items]:
+                (bank / path.name).symlink_to(path)
+        return Place(folder, bank, self.template)
 
 
 @define
@@ -44,6 +65,18 @@ class Server:
 
     database: Path
     connection: http.client.HTTPConnection
+    pid: int
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return self.connection.port
+
+    def peak_bytes(self) -> int:
+        """Return the most memory that the process has held so far."""
+        status = Path("/proc", f"{self.pid}", "status").read_text()
+        (line,) = (line for line in status.splitlines() if line.startswith("VmHWM:"))
+        return int(line.split()[1]) * 1024
 
     def ask(self, method: str, path: str) -> tuple[Any, float]:
         """Return the answer's document and how long it took, in seconds.
@@ -60,9 +93,9 @@ class Server:
             raise RuntimeError(f"{method} {path}: {answer.status} {body.decode()}")
         return orjson.loads(body), took_s
 
-    def abandon(self) -> tuple[Any, float]:
+    def abandon(self, instance_id: int = 1) -> tuple[Any, float]:
         """Abandon what runs, which must be running; return the answer and the seconds."""
-        answer, took_s = self.ask("PUT", "/abandon/1")
+        answer, took_s = self.ask("PUT", f"/abandon/{instance_id}")
         if answer["status"] != "ABANDONED":
             raise RuntimeError(f"it had ended before it could be abandoned: {answer}")
         return answer, took_s
@@ -80,9 +113,9 @@ class Server:
             "it is committed, synced and answered": took_s * 1000 - (recorded - asked),
         }
 
-    def sync(self) -> float:
-        """Run a synchronization to its end; return the seconds from asking to its last commit."""
-        execution_id = self.ask("POST", "/sync")[0]["jobExecutionId"]
+    def run(self, path: str) -> float:
+        """Run a job to its end; return the seconds from asking to its last commit."""
+        execution_id = self.ask("POST", path)[0]["jobExecutionId"]
         return self.ended(execution_id)
 
     def ended(self, execution_id: int) -> float:
@@ -95,6 +128,8 @@ class Server:
             time.sleep(0.1)
         if status != "COMPLETED":
             raise RuntimeError(f"execution {execution_id} ended as {status}")
+        # It may have lain idle for longer than a server keeps a connection.
+        self.connection.close()
         events = self.ask("GET", f"/executions/{execution_id}/history")[0]["events"]
         at = {event["event"]: datetime.fromisoformat(event["at"]) for event in events}
         return (at["ended"] - at["requested"]).total_seconds()
@@ -109,24 +144,37 @@ class Server:
 
     def empty(self) -> None:
         """Take every item out of the database."""
-        with sqlite3.connect(self.database, timeout=10.0) as connection:
-            connection.execute("PRAGMA foreign_keys = ON")
-            connection.execute("DELETE FROM item")
-            connection.execute("DELETE FROM ingest_problem")
-            connection.commit()
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-        connection.close()
+        _change(self.database, "DELETE FROM item", "DELETE FROM ingest_problem")
+
+
+def outdate(database: Path) -> None:
+    """Make every row one that older rules have derived."""
+    _change(database, "UPDATE item SET derivation_version = 0")
+
+
+def _change(database: Path, *statements: str) -> None:
+    with sqlite3.connect(database, timeout=10.0) as connection:
+        connection.execute("PRAGMA foreign_keys = ON")
+        for statement in statements:
+            connection.execute(statement)
+        connection.commit()
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    connection.close()
 
 
 @contextmanager
-def service(place: Place) -> Iterator[Server]:
-    """Run the service on a fresh database."""
-    database = place.new_database("service")
+def service(place: Place, *, begun_with: Path | None = None) -> Iterator[Server]:
+    """Run the service on a fresh database, or a copy of that one."""
+    database = place.new_database("service", begun_with=begun_with)
     port = _free_port()
+    command = _serve(place, database, port)
+    with _running(command, port, place.folder / "service.log") as (connection, pid):
+        yield Server(database, connection, pid)
+
+
+def _serve(place: Place, database: Path, port: int) -> list[str]:
     command = ["ingest", "serve", "--host", "127.0.0.1", "--port", f"{port}"]
-    command += ["--database", f"{database}", "--bank", f"{place.bank}"]
-    with _running(command, port, place.folder / "service.log") as connection:
-        yield Server(database, connection)
+    return [*command, "--database", f"{database}", "--bank", f"{place.bank}"]
 
 
 @contextmanager
@@ -135,8 +183,8 @@ def floor(name: str, place: Place) -> Iterator[Server]:
     database = place.new_database(name)
     port = _free_port()
     command = ["tests.bench.floors", name, f"{place.bank}", f"{database}", f"{port}"]
-    with _running(command, port, place.folder / f"{name}.log") as connection:
-        yield Server(database, connection)
+    with _running(command, port, place.folder / f"{name}.log") as (connection, pid):
+        yield Server(database, connection, pid)
 
 
 def script(name: str, bank: Path, database: Path) -> float:
@@ -145,14 +193,34 @@ def script(name: str, bank: Path, database: Path) -> float:
     return float(subprocess.run(command, check=True, stdout=subprocess.PIPE, env=_env()).stdout)
 
 
+def cold_start_s(name: str, place: Place) -> float:
+    """Start one of `COLD_STARTS` on a database that is there; return the seconds until ready."""
+    database = place.new_database(name)
+    port = _free_port()
+    command = _serve(place, database, port)
+    if name == "floor":
+        command = ["tests.bench.bare_start", f"{database}", f"{port}"]
+    log = place.folder / f"{name}.log"
+    began = time.perf_counter()
+    with _running(command, port, log, path="/health/ready", look_every_s=0.002):
+        return time.perf_counter() - began
+
+
 @contextmanager
-def _running(command: list[str], port: int, log: Path) -> Iterator[http.client.HTTPConnection]:
+def _running(
+    command: list[str],
+    port: int,
+    log: Path,
+    *,
+    path: str = "/health/live",
+    look_every_s: float = 0.02,
+) -> Iterator[tuple[http.client.HTTPConnection, int]]:
     with log.open("wb") as output:
         process = subprocess.Popen([sys.executable, "-m", *command], stderr=output, env=_env())
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60.0)
         try:
-            _wait_until_ready(process, connection, log)
-            yield connection
+            _wait_until_ready(process, connection, log, path, look_every_s)
+            yield connection, process.pid
         finally:
             connection.close()
             process.terminate()
@@ -164,20 +232,27 @@ def _running(command: list[str], port: int, log: Path) -> Iterator[http.client.H
 
 
 def _wait_until_ready(
-    process: "subprocess.Popen[bytes]", connection: http.client.HTTPConnection, log: Path
+    process: "subprocess.Popen[bytes]",
+    connection: http.client.HTTPConnection,
+    log: Path,
+    path: str,
+    look_every_s: float,
 ) -> None:
     until = time.monotonic() + _READY_WITHIN_S
     while True:
+        status = None
         try:
-            connection.request("GET", "/health/live")
-            connection.getresponse().read()
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            answer.read()
+            status = answer.status
         except ConnectionError:
             connection.close()
-            if process.poll() is not None or time.monotonic() > until:
-                raise RuntimeError(f"not ready: {log.read_text()[-2000:]}") from None
-            time.sleep(0.02)
-        else:
+        if status == http.HTTPStatus.OK:
             return
+        if process.poll() is not None or time.monotonic() > until:
+            raise RuntimeError(f"not ready: {log.read_text()[-2000:]}")
+        time.sleep(look_every_s)
 
 
 def _env() -> dict[str, str]:

@@ -28,6 +28,7 @@ from ingest.model.item import (
     Form,
     History,
     Ingested,
+    ItemRow,
 )
 
 Statement = tuple[str, list[tuple[Any, ...]]]
@@ -62,6 +63,12 @@ _FORM = _insert("item_form", "item_key", *fields_dict(Form))
 _NEED = _insert("item_content_update_need", "item_key", *fields_dict(ContentUpdateNeed))
 _ASSIGNMENT = _insert("item_assignment", "item_key", *fields_dict(Assignment))
 
+#: What an item has many of, but for its log.
+LIST_TABLES: Final = (
+    *("item_keyword", "item_attachment", "item_form"),
+    *("item_content_update_need", "item_assignment"),
+)
+
 
 @define
 class Rows:
@@ -81,10 +88,14 @@ class Rows:
         if not isinstance(derived, Ingested):
             return
         row, commit = derived.row, derived.commit
-        self.items.append((key, *(_plain(row.values[name]) for name in _ITEM_NAMES)))
+        self.items.append((key, *values_of(row)))
         place = (key, derived.key, derived.path, derived.branch)
         self.git.append((*place, commit.hash, _plain(commit.committed_at), derived.revision))
         self.log += [(key, one.hash, _plain(one.committed_at), one.author) for one in derived.log]
+        self.add_lists(key, row)
+
+    def add_lists(self, key: int, row: ItemRow) -> None:
+        """Take in what an item has many of."""
         self.keywords += [(key, one.section, one.content) for one in row.keywords]
         self.attachments += [
             (key, one.file_type, one.file_name, _plain(one.uploaded_at)) for one in row.attachments
@@ -105,6 +116,11 @@ class Rows:
             (_NEED, self.needs),
             (_ASSIGNMENT, self.assignments),
         ]
+
+
+def values_of(row: ItemRow) -> list[Any]:
+    """Return an item's values in the order of its columns, but for its primary key."""
+    return [_plain(row.values[name]) for name in _ITEM_NAMES]
 
 
 def _plain(value: Any) -> Any:
