@@ -45,14 +45,18 @@ def open_repository(path: Path) -> pygit2.Repository:
 
 def head_revision(repository: pygit2.Repository) -> str | None:
     """Return the hash that the repository's own HEAD stands for; None before the first commit."""
-    if repository.head_is_unborn:
-        return None
-    return str(repository.head.target)
+    # Every question is a look at the file system: only where there is no answer is there another.
+    try:
+        return str(repository.head.target)
+    except UNREADABLE:
+        if repository.head_is_unborn:
+            return None
+        raise
 
 
 def branch_name(repository: pygit2.Repository) -> str:
     """Return the default branch's name, or ``HEAD`` where HEAD names a commit."""
-    return "HEAD" if repository.head_is_detached else repository.head.shorthand
+    return repository.head.shorthand
 
 
 def first_parents(
