@@ -30,6 +30,36 @@ class Entry:
     problem: Problem | None = None
 
 
+class Entries:
+    """The entries that have an item's name, by ascending number.
+
+    Kept as names, each made an `Entry` only when it is asked for: a bank may have very many.
+
+    Args:
+        names: The folders' names, in any order.
+    """
+
+    def __init__(self, names: Iterable[str]) -> None:
+        #: One name for each item.
+        self._names: list[str] = []
+        #: All of its names, by its key, where an item has more than one.
+        self._several: dict[str, list[str]] = {}
+        for name in by_number(names, key_of=_key):
+            before = self._names[-1] if self._names else ""
+            if _key(before) == _key(name):
+                self._several.setdefault(_key(name), [before]).append(name)
+            else:
+                self._names.append(name)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __getitem__(self, index: int) -> Entry:
+        name = self._names[index]
+        key = _key(name)
+        return _entry(key, self._several.get(key, [name]))
+
+
 class Directory:
     """The folder that holds the repositories.
 
@@ -61,13 +91,13 @@ class Directory:
             ) from error
         return found.st_dev, found.st_ino
 
-    def entries(self) -> list[Entry]:
-        """Return the entries that have an item's name, by ascending number.
+    def entries(self) -> Entries:
+        """Return the entries that have an item's name.
 
         Raises:
             BankUnavailableError: The folder cannot be listed to its end.
         """
-        names: dict[str, list[str]] = {}
+        names: list[str] = []
         try:
             with os.scandir(self.root) as found:
                 for entry in found:
@@ -75,12 +105,12 @@ class Directory:
                     if match is None or not self._ignored.passes(entry.name, match[1]):
                         continue
                     if _is_folder(self.root / entry.name):
-                        names.setdefault(match[1], []).append(entry.name)
+                        names.append(entry.name)
         except OSError as error:
             raise BankUnavailableError(
                 f"The item bank {self.root} cannot be listed: {error.strerror}"
             ) from error
-        return [_entry(key, names[key]) for key in by_number(names)]
+        return Entries(names)
 
     def find(self, key: str) -> Entry | None:
         """Return the entry of one item; None only when its absence is certain.
@@ -178,6 +208,10 @@ def _looks_like_a_repository(path: Path) -> bool:
         return (path / "HEAD").exists() or (path / ".git").exists()
     except OSError:  # what may not be entered may well be one
         return True
+
+
+def _key(name: str) -> str:
+    return name.removesuffix(".git")
 
 
 def _entry(key: str, names: Sequence[str]) -> Entry:

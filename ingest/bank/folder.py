@@ -8,7 +8,7 @@ from typing import TypeVar
 import pygit2
 
 from ingest.bank.base import Listing, Log, Wanted
-from ingest.bank.directory import Directory, Entry
+from ingest.bank.directory import Directory, Entries
 from ingest.bank.pace import Pace
 from ingest.bank.repository import (
     UNREADABLE,
@@ -167,9 +167,7 @@ class FolderScan:
             )
         self.complete = True
 
-    def _list_slice(
-        self, entries: Sequence[Entry], begin: int, piece: Slice
-    ) -> tuple[list[Listing], int]:
+    def _list_slice(self, entries: Entries, begin: int, piece: Slice) -> tuple[list[Listing], int]:
         listings: list[Listing] = []
         index = begin
         while index < len(entries) and not (index > begin and piece.over()):

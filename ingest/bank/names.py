@@ -1,6 +1,6 @@
 """Which names are items' in a bank that names its items by their ids, whatever it keeps them in."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from ingest.model.item import ITEM_ID_MAX, Problem, ProblemKind
 
@@ -27,9 +27,13 @@ def is_key(key: str) -> bool:
     return key.isascii() and key.isdigit()
 
 
-def by_number(keys: Iterable[str]) -> list[str]:
-    """Return keys by ascending number, without making numbers of them: they may be endless."""
-    return sorted(keys, key=lambda key: (len(key), key))
+def by_number(names: Iterable[str], *, key_of: Callable[[str], str] = str) -> list[str]:
+    """Return names, each of which begins with its key, by the keys' ascending number.
+
+    Without making numbers of the keys, which may be endless. Names of one key stand together.
+    """
+    # Sorting is stable; sorting once, by length and name, would need a tuple a name.
+    return sorted(sorted(names), key=lambda name: len(key_of(name)))
 
 
 def key_problem(key: str, name: str) -> Problem | None:
