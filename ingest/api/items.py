@@ -51,7 +51,7 @@ def _text(request: web.Request) -> str | None:
         raise InvalidValueError(
             f"Query parameter q must be at most {_Q_MAX_CHARACTERS} characters without NUL"
         )
-    return q
+    return q.strip()
 
 
 async def get_one(request: web.Request) -> web.Response:

@@ -14,7 +14,7 @@ from attrs import frozen
 
 from ingest.bank.base import Listing
 from ingest.bank.names import Ignored, by_number, is_key, key_problem
-from ingest.bank.repository import UNREADABLE, head_revision, open_repository
+from ingest.bank.repository import UNREADABLE, dangling, head_revision, open_repository
 from ingest.errors import BankUnavailableError, ItemNotFoundError
 from ingest.model.item import Problem, ProblemKind
 
@@ -144,7 +144,10 @@ class Directory:
         revision, problem = None, entry.problem
         if problem is None:
             try:
-                revision = head_revision(open_repository(path))
+                repository = open_repository(path)
+                revision = head_revision(repository)
+                if revision is None:
+                    problem = dangling(repository)
             except UNREADABLE as error:
                 problem = self.fault(path, error)
                 if problem is None:

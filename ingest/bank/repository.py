@@ -59,6 +59,21 @@ def branch_name(repository: pygit2.Repository) -> str:
     return repository.head.shorthand
 
 
+def dangling(repository: pygit2.Repository) -> Problem | None:
+    """Return what is wrong where HEAD's branch does not exist; None where no branch does."""
+    others = list(repository.raw_listall_branches())
+    if not others:
+        return None
+    names = ", ".join(name.decode("utf-8", "replace") for name in sorted(others)[:3])
+    target = repository.lookup_reference("HEAD").raw_target
+    wanted = target.decode("utf-8", "replace") if isinstance(target, bytes) else str(target)
+    return Problem(
+        ProblemKind.NO_DEFAULT_BRANCH,
+        f"HEAD names {wanted}, which does not exist, while there are the branches {names}: "
+        "make one of them the default branch (git symbolic-ref HEAD refs/heads/NAME)",
+    )
+
+
 def first_parents(
     repository: pygit2.Repository,
     revision: str,
@@ -103,7 +118,7 @@ def read_documents(
         check()
         blob = None if tree is None else _blob(tree, DOCUMENT_NAME)
         if blob is None:
-            content, problem = None, None
+            content, problem = None, None if tree is None else _no_file(tree, DOCUMENT_NAME)
         elif blob != last_blob:
             content, problem = _content(repository, blob)
         last_blob = blob
@@ -131,6 +146,15 @@ def _blob(tree: pygit2.Tree, name: str) -> pygit2.Oid | None:
     entry = tree[name]
     is_file = entry.filemode in {FileMode.BLOB, FileMode.BLOB_EXECUTABLE}
     return entry.id if is_file else None
+
+
+def _no_file(tree: pygit2.Tree, name: str) -> Problem | None:
+    if name not in tree:
+        return None
+    return Problem(
+        ProblemKind.NOT_A_FILE,
+        f"{name} is committed as a folder, a symbolic link or a submodule: commit it as a file",
+    )
 
 
 def _content(

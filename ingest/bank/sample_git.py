@@ -6,7 +6,7 @@ ten times as long.
 
 import struct
 import zlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from hashlib import sha1
 from itertools import accumulate
@@ -60,10 +60,20 @@ class SampleHistory:
             self.objects[object_id] = bytes(head) + zlib.compress(data, 1)
         return object_id
 
-    def commit(self, message: str, files: Mapping[str, bytes]) -> None:
-        """Commit *files* as the whole tree."""
-        blobs = ((name.encode(), self.add(b"blob", files[name])) for name in sorted(files))
-        tree = self.add(b"tree", b"".join(b"100644 %s\0%s" % blob for blob in blobs)).hex()
+    def commit(
+        self, message: str, files: Mapping[str, bytes], *, links: Collection[str] = ()
+    ) -> None:
+        """Commit *files* as the whole tree; those named in *links* as symbolic links."""
+        entries = (
+            b"%s %s\0%s"
+            % (
+                b"120000" if name in links else b"100644",
+                name.encode(),
+                self.add(b"blob", files[name]),
+            )
+            for name in sorted(files)
+        )
+        tree = self.add(b"tree", b"".join(entries)).hex()
         parent = f"\nparent {self.commits[-1]}" if self.commits else ""
         login = self.author.split()[0].lower()
         who = f"{self.author} <{login}@items.example> {self.at.timestamp():.0f} +0000"

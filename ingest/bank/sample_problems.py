@@ -59,7 +59,11 @@ def write_bad_item(
     if kind in _BROKEN:
         content = _BROKEN[kind](good)
         history.commit("Break the item", {} if content is None else {"item.json": content})
+    if kind is ProblemKind.NOT_A_FILE:
+        history.commit("Link the item", {"item.json": b"../elsewhere"}, links=["item.json"])
     write_git_directory(path, history)
+    if kind is ProblemKind.NO_DEFAULT_BRANCH:
+        (path / "HEAD").write_text("ref: refs/heads/trunk\n")
     if kind is ProblemKind.UNREADABLE_REPOSITORY:
         config = path / "config"
         version = "repositoryformatversion = "

@@ -1,6 +1,6 @@
 """The migration job: re-derive every item's row under the rules of today."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing, closing
 from functools import partial
 from typing import Final
@@ -88,6 +88,7 @@ class _Run:
             BankUnavailableError: It cannot be listed; the migration would go by half the truth.
         """
         rejected: list[Rejected] = []
+        healed: list[str] = []
         still_bad = 0
         async with aclosing(self.bank.scan().__aiter__()) as slices:
             async for listings in slices:
@@ -99,8 +100,9 @@ class _Run:
                     if one.key in found.stored:
                         self.replaces[int(one.key)] = found.stored[one.key].revision
                 rejected += found.rejected
+                healed += found.healed
                 still_bad += found.still_bad
-        await self._write(Batch(rejected=rejected, still_bad=still_bad))
+        await self._write(Batch(rejected=rejected, healed=healed, still_bad=still_bad))
 
     async def migrate(self) -> None:
         """Re-derive page by page."""
@@ -138,8 +140,29 @@ class _Run:
         begin, rows = 0, list(stored.values())
         while begin < len(rows):
             begin = await self.slices.run(partial(_rederive_slice, rows, begin, batch))
+        if not self.run.parameters.from_stored:
+            await self._read_again(batch, stored)
         await self._read(batch, [id_ for id_ in ids if id_ in self.changed])
         return batch
+
+    async def _read_again(self, batch: Batch, stored: Mapping[int, StoredItem]) -> None:
+        """Read from the bank what is stored so badly that nothing can be derived from it."""
+        bad, batch.rejected = batch.rejected, []
+        for one in bad:
+            listing = await self.bank.head(one.key)
+            known = stored[int(one.key)].stored.revision
+            if listing is None or listing.revision != known:
+                batch.rejected.append(one)
+                continue
+            wanted = Wanted(key=one.key, path=listing.path, revision=known)
+            changes = self.bank.read_changes([wanted], lambda history: derive(history, None))
+            async with aclosing(changes) as slices:
+                async for derived in slices:
+                    for again in derived:
+                        batch.processed -= 1  # it was counted when it was derived
+                        batch.add(again, known)
+                        if isinstance(again, Ingested):
+                            batch.healed.append(again.key)
 
     async def _read(self, batch: Batch, ids: Sequence[int]) -> None:
         keys = [str(id_) for id_ in ids]

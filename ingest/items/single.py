@@ -89,7 +89,11 @@ class SingleItems:
         change = await self._slices.run(lambda _: rederive_stored(known))
         if isinstance(change, Rejected):
             raise await self._reject(change)
-        return ItemOutcome.UNCHANGED if change is None else await self._save(change)
+        if change is not None:
+            return await self._save(change)
+        if listing is not None and listing.problem is None:
+            await self._database.write(lambda c: forget_problems(c, [listing.key]))
+        return ItemOutcome.UNCHANGED
 
     async def _bank_lists_anything(self) -> bool:
         async with aclosing(self._bank.scan().__aiter__()) as slices:

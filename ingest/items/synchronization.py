@@ -100,14 +100,15 @@ class _Run:
         """
         missing = await self._missing()
         withheld = await self._withheld(len(missing)) if missing else None
-        if withheld is None:
-            await self.effects.allow()
-        elif not await self.effects.withhold(withheld):
+        if withheld is not None and not await self.effects.withhold(withheld):
             raise DeleteGuardError(str(withheld))
         for begin in range(0, len(missing), PAGE_ITEMS):
             page = missing[begin : begin + PAGE_ITEMS]
             gone = [id_ for id_ in page if await self.bank.head(str(id_)) is None]
             await self.effects.delete(gone)
+        if withheld is None:
+            # Only now: a run that ends before has settled nothing.
+            await self.effects.allow()
 
     async def tidy(self) -> None:
         """Forget the problems of items that the bank does not have any more."""

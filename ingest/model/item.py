@@ -31,6 +31,8 @@ class ProblemKind(StrEnum):
     NOT_A_FOLDER = "NOT_A_FOLDER"  #: in one repository for all: an item's name, and no folder
     UNREADABLE_REPOSITORY = "UNREADABLE_REPOSITORY"  #: damaged, forbidden, or of an unknown format
     DOCUMENT_REMOVED = "DOCUMENT_REMOVED"  #: a known item whose item.json is gone
+    NOT_A_FILE = "NOT_A_FILE"  #: item.json is a folder, a link or a submodule
+    NO_DEFAULT_BRANCH = "NO_DEFAULT_BRANCH"  #: HEAD names a branch that is not there; others are
     NOT_UTF8 = "NOT_UTF8"
     BYTE_ORDER_MARK = "BYTE_ORDER_MARK"
     NOT_JSON = "NOT_JSON"

@@ -16,12 +16,29 @@ class Withheld:
     #: How many could have been deleted.
     allowed: int
 
+    @property
+    def is_bank_empty(self) -> bool:
+        """Whether the bank lists nothing: then everything is missing, and nothing is allowed."""
+        return self.missing == self.stored and self.allowed == 0
+
     def __str__(self) -> str:
         return (
             f"{self.missing} of {self.stored} items are not in the item bank any more, and "
             f"{self.allowed} may be deleted without a person's word: nothing was deleted, "
-            "everything else stands. If they are gone for good, "
-            f"start again with POST /sync?allow-deletes={self.missing}"
+            f"everything else stands. {self._way_out()}"
+        )
+
+    def _way_out(self) -> str:
+        if self.is_bank_empty:
+            return (
+                "The bank lists no item at all, so it is more likely gone than empty: make it "
+                "available, and start again. Only if all its items are gone for good, start with "
+                f"POST /sync?allow-deletes={self.missing}"
+            )
+        return (
+            "If they are gone for good, start again with "
+            f"POST /sync?allow-deletes={self.missing}, or allow so many for good with "
+            "bank.allow_deletes in the configuration"
         )
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, update
 from ingest.model.columns import ITEM_COLUMNS
 from ingest.model.item import Commit, HistoryFacts, Ingested, ItemRow
 from ingest.model.job import Counts
+from ingest.model.text import storable
 from ingest.storage.item_lists import delete_lists, insert_lists, load_lists
 from ingest.storage.tables import ingest_problem, item, item_git, item_log
 
@@ -177,8 +178,8 @@ def _stored_keys(
 def _git_values(ingested: Ingested) -> dict[str, Any]:
     return {
         "bank_key": ingested.key,
-        "path": ingested.path,
-        "branch": ingested.branch,
+        "path": storable(ingested.path),
+        "branch": storable(ingested.branch),
         "current_commit_hash": ingested.commit.hash,
         "current_commit_at": ingested.commit.committed_at,
         "revision": ingested.revision,

@@ -216,6 +216,9 @@ JOB_INVARIANTS: Final = (
             WHERE job_name = 'itemSynchronizationJob' AND status = 'COMPLETED' AND NOT EXISTS (
                 SELECT * FROM bank_scan AS b
                 WHERE b.job_execution_id = x.job_execution_id AND complete)
+            AND NOT EXISTS (
+                SELECT * FROM batch_job_execution_params AS p
+                WHERE p.job_execution_id = x.job_execution_id AND parameter_name = 'dry-run')
         """,
         wrong="is a COMPLETED synchronization without a complete listing of the bank",
     ),

@@ -7,6 +7,7 @@ from attrs import frozen
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from ingest.model.item import DERIVATION_VERSION, Rejected
+from ingest.model.text import storable
 from ingest.storage.tables import ingest_problem
 from ingest.storage.transitions import utc_now
 
@@ -54,9 +55,9 @@ def record_problems(connection: Connection, rejected: Sequence[Rejected]) -> Non
 def _row(one: Rejected, now: datetime) -> dict[str, object]:
     return {
         "bank_key": one.key,
-        "path": one.path,
+        "path": storable(one.path),
         "kind": one.problem.kind.value,
-        "message": one.problem.message,
+        "message": storable(one.problem.message),
         "commit_hash": one.revision,
         "derivation_version": DERIVATION_VERSION,
         "last_at": now,

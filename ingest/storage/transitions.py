@@ -20,6 +20,7 @@ from ingest.model.job import (
     sources,
     step_status,
 )
+from ingest.model.text import storable
 from ingest.storage.database import AnyRow
 from ingest.storage.tables import job_execution, job_execution_event, step_execution
 
@@ -42,6 +43,7 @@ def end(
         IllegalTransitionError: It has ended already.
     """
     row = transition(connection, execution_id, status)
+    exit_message = storable(exit_message)
     # A clock that stepped back must not make an execution end before it began.
     end_time = max(ended_at, row.start_time or row.create_time)
     connection.execute(

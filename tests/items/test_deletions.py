@@ -1,9 +1,14 @@
 """Deletions that nobody has allowed: withheld, and shown until they are settled."""
 
+import asyncio
+
+from ingest.jobs.engine import Abandoned
 from ingest.model.job import JobStatus
 from ingest.storage.deletions import Withheld, WithheldBy
 from ingest.storage.execution_queries import ExecutionQueries
-from tests.support.job_bench import JobBench, Links
+from tests.support.job_bench import ASK, JobBench, Links
+
+DEADLINE_S = 20
 
 
 async def withheld(bench: JobBench) -> WithheldBy | None:
@@ -76,3 +81,23 @@ async def test_an_empty_bank_deletes_nothing_whatever_is_configured(
     refused = await bench.synchronize()
     assert (refused.status, refused.counts.deleted) == (JobStatus.FAILED, 0)
     assert (await bench.synchronize(allow_deletes=5)).counts.deleted == 5
+
+
+async def test_a_run_that_ends_before_it_has_deleted_settles_nothing(
+    links: Links, bench: JobBench
+) -> None:
+    """Allowed, and then abandoned: what is withheld still shows, for it is still there."""
+    links.put(40)
+    await bench.synchronize()
+    links.take(30)
+    await bench.synchronize()
+    bench.bank.halt_at_head = 1
+    running = await bench.begin_synchronization(allow_deletes=30)
+    async with asyncio.timeout(DEADLINE_S):
+        await bench.bank.halted.wait()
+        became = await bench.engine.abandon(running.instance, ASK, wait_s=DEADLINE_S)
+    assert isinstance(became, Abandoned)
+    assert became.execution.counts.deleted == 0
+    assert await withheld(bench) is not None
+    assert (await bench.synchronize(allow_deletes=30)).counts.deleted == 30
+    assert await withheld(bench) is None

@@ -7,6 +7,7 @@ import pytest
 from ingest.jobs.engine import Abandoned
 from ingest.model.job import Counts, JobExecution, JobStatus
 from ingest.model.plan import PlannedChange, PlannedCounts
+from ingest.storage.check import check_database
 from ingest.storage.database import Database
 from ingest.storage.execution_queries import ExecutionQueries
 from tests.support.bank_calls import threads_at_work
@@ -53,6 +54,7 @@ async def test_a_dry_run_writes_no_item(links: Links, bench: JobBench, database:
     assert await planned(bench, dry) == dict.fromkeys(ids, PlannedChange.CREATED)
 
     again = await bench.synchronize(is_dry_run=True)
+    assert [one for one in check_database(database.path).findings if one.is_fault] == []
     assert (again.planned, again.counts) == (PlannedCounts(), Counts(unchanged=40))
     assert "the database is in step with the item bank" in again.exit_message
 

@@ -8,6 +8,7 @@ from structlog.testing import capture_logs
 from ingest.jobs.engine import Abandoned
 from ingest.model.item import DERIVATION_VERSION
 from ingest.model.job import Counts, EventName, JobStatus, Outcome, StopAsked, StopReason
+from ingest.model.plan import PlannedCounts
 from ingest.storage.database import Database
 from ingest.storage.execution_queries import ExecutionQueries
 from ingest.storage.executions import ExecutionStore
@@ -104,7 +105,10 @@ async def test_what_the_bank_has_newer_is_read(
 async def test_bad_items_are_errors_and_keep_their_rows(
     folder: FolderKind, bench: JobBench, database: Database
 ) -> None:
-    """In the bank or in the database: each is counted, and the progress comes to its end."""
+    """In the bank or in the database: each is counted, and the progress comes to its end.
+
+    What is damaged in the database alone is read from the bank again.
+    """
     for key in ("7", "8"):
         folder.item(key).commit(item_content(key))
     folder.item("6")
@@ -113,18 +117,40 @@ async def test_bad_items_are_errors_and_keep_their_rows(
     (folder.root / "10").mkdir()
     await change(database, "UPDATE item SET item_json = 'damaged' WHERE id = 8")
 
+    stored = await bench.migrate(from_stored=True)
+    assert stored.counts == Counts(unchanged=1, failed=1)
+    assert await problems(database) == [("8", "NOT_JSON")]
+
     execution = await bench.migrate()
     assert execution.status is JobStatus.COMPLETED
-    assert execution.exit_message == "Total item bank ids: 5, number of errors encountered: 3"
-    assert execution.counts == Counts(read=1, unchanged=1, failed=3)
+    assert execution.exit_message == "Total item bank ids: 5, number of errors encountered: 2"
+    assert execution.counts == Counts(read=2, updated=1, unchanged=1, failed=2)
     assert (execution.progress.processed, execution.progress.total) == (5, 5)
-    found = await rows(database, "SELECT bank_key, kind FROM ingest_problem ORDER BY bank_key")
-    assert [tuple(row) for row in found] == [
-        ("10", "NOT_A_REPOSITORY"),
-        ("8", "NOT_JSON"),
-        ("9", "NOT_JSON"),
-    ]
+    assert await problems(database) == [("10", "NOT_A_REPOSITORY"), ("9", "NOT_JSON")]
     assert await row_count(database, "item") == 2
+    assert (await bench.synchronize(is_dry_run=True)).planned == PlannedCounts()
+
+
+async def problems(database: Database) -> list[tuple[str, str]]:
+    """Return key and kind of each stored problem."""
+    found = await rows(database, "SELECT bank_key, kind FROM ingest_problem ORDER BY bank_key")
+    return [(row[0], row[1]) for row in found]
+
+
+async def test_a_problem_that_was_mended_is_gone_after_a_migration(
+    folder: FolderKind, bench: JobBench, database: Database
+) -> None:
+    """An item taken back to its stored revision is well again, whichever job looks first."""
+    repository = folder.item("7")
+    repository.commit(item_content(7))
+    good = repository.git("rev-parse", "HEAD")
+    await bench.synchronize()
+    repository.commit(b"no JSON")
+    await bench.synchronize()
+    assert await problems(database) == [("7", "NOT_JSON")]
+    repository.git("update-ref", "HEAD", good)
+    await bench.migrate()
+    assert await problems(database) == []
 
 
 async def test_without_the_bank_no_row_is_touched(

@@ -120,6 +120,8 @@ FAULTS: dict[str, str] = {
     "NOT_A_REPOSITORY": "no git repository",
     "UNREADABLE_REPOSITORY": "unsupported repository version",
     "DOCUMENT_REMOVED": "item.json",
+    "NOT_A_FILE": "a symbolic link",
+    "NO_DEFAULT_BRANCH": "HEAD names refs/heads/trunk",
     "NOT_UTF8": "0xE9",
     "BYTE_ORDER_MARK": "EF BB BF",
     "NOT_JSON": "line 1, column",

@@ -1,6 +1,7 @@
 """The synchronization job, between a real bank and a real database."""
 
 import asyncio
+import os
 
 from ingest.items.writing import BATCH_ITEMS
 from ingest.jobs.engine import Abandoned
@@ -283,3 +284,38 @@ async def test_abandoned_in_mid_work_what_is_counted_is_what_is_written(
 
     rest = await bench.synchronize()
     assert rest.counts == Counts(read=450 - created, created=450 - created, unchanged=created)
+
+
+async def test_a_branch_that_is_not_utf8_costs_nobody_anything(
+    folder: FolderKind, bench: JobBench, database: Database
+) -> None:
+    """Its name is stored with question marks; the item and all the others are in."""
+    odd, _ = put(folder, 7, 8)
+    name = os.fsdecode(b"caf\xe9")
+    odd.git("branch", "--move", name)
+    assert (await bench.synchronize()).counts == Counts(read=2, created=2)
+    (row,) = await rows(database, "SELECT branch FROM item_git WHERE bank_key = '7'")
+    assert row[0] == "caf?"
+    assert (await bench.migrate()).status is JobStatus.COMPLETED
+
+
+async def test_a_default_branch_that_is_not_there_is_a_problem(
+    folder: FolderKind, bench: JobBench, database: Database
+) -> None:
+    """For a new item and for a known one: the commits are there, only HEAD does not say where."""
+    known, new = put(folder, 7, 8)
+    new.git("symbolic-ref", "HEAD", "refs/heads/trunk")
+    await bench.synchronize()
+    known.git("symbolic-ref", "HEAD", "refs/heads/trunk")
+    await bench.synchronize()
+    found = await problems(database)
+    assert [(key, kind) for key, kind, _ in found] == [
+        ("7", "NO_DEFAULT_BRANCH"),
+        ("8", "NO_DEFAULT_BRANCH"),
+    ]
+    assert await ids(database) == [7]
+    for repository in (known, new):
+        repository.git("symbolic-ref", "HEAD", "refs/heads/main")
+    await bench.synchronize()
+    assert await problems(database) == []
+    assert await ids(database) == [7, 8]

@@ -68,6 +68,8 @@ class WatchedBank:
     #: Halt once so many items more were read, or at the so-manieth reading from now on.
     halt_after_items: int | None = None
     halt_at_reading: int | None = None
+    #: Halt at the so-manieth question for one item.
+    halt_at_head: int | None = None
     #: Set when it has halted; it goes on when `go_on` is set.
     halted: asyncio.Event = field(factory=asyncio.Event)
     go_on: asyncio.Event = field(factory=asyncio.Event)
@@ -84,6 +86,10 @@ class WatchedBank:
 
     async def head(self, key: str) -> Listing | None:
         """See `ItemBank.head`."""
+        if self.halt_at_head is not None:
+            self.halt_at_head -= 1
+            if self.halt_at_head == 0:
+                await self._halt()
         return await self.bank.head(key)
 
     async def read(self, key: str, revision: str) -> Document:
@@ -116,7 +122,7 @@ class WatchedBank:
         await self.bank.aclose()
 
     async def _halt(self) -> None:
-        self.halt_after_items = self.halt_at_reading = None
+        self.halt_after_items = self.halt_at_reading = self.halt_at_head = None
         self.halted.set()
         await self.go_on.wait()
 
