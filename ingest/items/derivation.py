@@ -28,12 +28,17 @@ def derive(history: History, known: HistoryFacts | None) -> Ingested | Rejected 
     """Return what became of an item; *known* is what its stored row tells, None if there is none.
 
     Reads the documents once and keeps one of them at a time. Facts that are known count only where
-    the history goes on from them: a whole one tells them anew.
+    the history goes on from them: a whole one tells them anew, but for who made the item and when.
 
     Raises:
         ValueError: The history has no document, which no item bank may hand out.
     """
-    facts = HistoryFacts() if known is None or history.is_whole else known
+    facts = known or HistoryFacts()
+    if known is not None and history.is_whole:
+        # The past is told anew, but for who made the item: that never changes later.
+        facts = HistoryFacts(
+            item_created_by=known.item_created_by, item_created_at=known.item_created_at
+        )
     fold = _Fold(key=history.key, facts=facts)
     log: list[Commit] = []
     newest: Document | None = None

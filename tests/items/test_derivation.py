@@ -159,10 +159,10 @@ def test_what_is_known_is_gone_on_from() -> None:
 
 
 def test_a_whole_history_begins_anew() -> None:
-    """After a force-push nothing that was known before counts."""
+    """After a force-push nothing that was known before counts, but who made the item."""
     known = facts_of(OPERATIONAL)
     anew = facts_in(ingested(derive(history(None, DRAFT, first=5), known)).row)
-    assert anew.item_created_at == day(6)
+    assert anew.item_created_at == known.item_created_at
     assert anew.workflow_status_set_at == day(6)
     assert anew.operational_at is None
 
