@@ -17,7 +17,7 @@ _PROBE_EVERY_S: Final = 0.025
 _PROBE_S: Final = 4.0
 _LATEST_ABANDON_S: Final = 0.7
 _GOLDEN: Final = 0.618034
-_LOAD_S: Final = 1.0
+_LOAD_S: Final = 0.5
 
 
 def abandon(plan: Plan) -> Iterable[Measured]:
