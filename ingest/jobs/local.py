@@ -34,6 +34,10 @@ from ingest.storage.writer import ExecutionWriter
 #: How long a start waits for the end of work that is over to be recorded.
 RECORDING_S: Final = 1.0
 
+#: An abandon waits so long at least for a start that is under way, whatever its own wait: that
+#: takes milliseconds, unless the database is locked.
+STARTING_S: Final = 1.0
+
 #: How long a start waits for another one that waits for the database.
 START_S: Final = 5.0
 
@@ -87,7 +91,7 @@ class LocalEngine:
         """See `JobEngine.abandon`."""
         loop = asyncio.get_running_loop()
         until = loop.time() + wait_s
-        async with self._gate(instance, within_s=wait_s):
+        async with self._gate(instance, within_s=max(wait_s, STARTING_S)):
             running = self.registry.get(instance.id)
         if execution_id is not None and (running is None or running.execution_id != execution_id):
             raise ExecutionNotRunningError(
