@@ -15,8 +15,11 @@ from ingest.errors import (
     ExecutionNotRunningError,
     JobAlreadyRunningError,
     ServiceStoppingError,
+    StartPendingError,
 )
 from ingest.jobs.engine import Abandoned, NothingToAbandon, StillStopping
+from ingest.jobs.local import START_S as PENDING_S
+from ingest.jobs.local import STARTING_S
 from ingest.jobs.registry import RunningJob
 from ingest.model.job import EventName, JobStatus, StopReason
 from tests.machine.jobs import CommandedJob, Fate
@@ -169,6 +172,8 @@ class Asked:
                 refused = self.met[answer.execution_id]
                 assert refused.over
                 assert refused.met_trouble or now_s >= self.at_s + START_S
+            case StartPendingError():
+                assert now_s >= self.at_s + PENDING_S
             case ServiceStoppingError():
                 assert self.met_drain, "no drain had begun"
             case DatabaseUnavailableError():
@@ -202,6 +207,9 @@ class Asked:
                     assert self.unclear or not one.alive
                     assert self.unclear or one.recorded
                     assert one.row is None or one.row.status is not JobStatus.ABANDONED
+            case StartPendingError():
+                assert self.unclear, "no start was under way"
+                assert now_s >= self.at_s + max(self.wait_s, STARTING_S)
             case ExecutionNotRunningError():
                 assert self.names is not None
                 assert self.unclear or self.ran is None or self.ran.id != self.names
