@@ -17,7 +17,7 @@ from ingest.storage.items import ItemWrite, Saved
 _log = structlog.get_logger(__name__)
 
 #: As many items share a transaction. More would make a stop wait longer for no gain in speed.
-BATCH_ITEMS: Final = 100
+BATCH_ITEMS: Final = 25
 
 #: What was read is written after this time at the latest, so that progress shows.
 BATCH_AGE_S: Final = 0.5
