@@ -136,6 +136,11 @@ def execution(one: JobExecution) -> Json:
         "receipt": None if one.receipt is None else _receipt(one.receipt),
         "parameters": dict(one.parameters),
         "dryRun": None if one.planned is None else _planned(one.planned, one),
+        "bankRequests": {
+            "made": one.traffic.requests,
+            "retried": one.traffic.retried,
+            "waitedSeconds": one.traffic.waited_s,
+        },
     }
 
 

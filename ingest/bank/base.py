@@ -3,7 +3,7 @@
 One suite of contract tests (``tests/bank/test_contract.py``) holds for all of them.
 """
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from attrs import frozen
@@ -24,6 +24,11 @@ class Listing:
     revision: str | None
     #: Why this entry cannot be read at all.
     problem: Problem | None = None
+    #: The bank's own number of it, which no rename changes; None where it has only the name.
+    bank_id: int | None = None
+    #: True where the bank did not look for the revision, for nothing has happened there since the
+    #: scan that *since* is the cursor of; `revision` is None then, and `head` tells it.
+    is_unchanged: bool = False
 
 
 @frozen(kw_only=True)
@@ -35,6 +40,7 @@ class Wanted:
     revision: str
     #: The stored commit's hash; None to read the whole history.
     after: str | None = None
+    bank_id: int | None = None
 
 
 @frozen(kw_only=True)
@@ -44,6 +50,21 @@ class Log:
     commits: tuple[Commit, ...]
     #: True when they begin with the first commit, for `after` was None or not in the history.
     is_whole: bool
+
+
+@frozen(kw_only=True)
+class Push:
+    """Something was pushed to an item."""
+
+    key: str
+    bank_id: int | None = None
+
+
+@frozen
+class Unrelated:
+    """A notification that is not this service's business."""
+
+    reason: str
 
 
 class Scan(Protocol):
@@ -56,6 +77,10 @@ class Scan(Protocol):
     @property
     def complete(self) -> bool:
         """True once the listing has ended without a gap; only then may absence mean deletion."""
+
+    @property
+    def cursor(self) -> str | None:
+        """Where the next scan may go on from, once this one is complete; None for nowhere."""
 
     # A generator, not just an iterator: whoever leaves early must be able to close it.
     def __aiter__(self) -> AsyncGenerator[Sequence[Listing], None]:  # noqa: PYI058
@@ -77,10 +102,16 @@ class ItemBank(Protocol):
         """
 
     def scan(self, since: str | None = None) -> Scan:
-        """List every item present; *since* is the cursor of an earlier complete scan."""
+        """List every item present; *since* is the cursor of an earlier complete scan.
 
-    async def head(self, key: str) -> Listing | None:
+        With *since* entries may be told to be unchanged; see `Listing.is_unchanged`.
+        """
+
+    async def head(self, key: str, bank_id: int | None = None) -> Listing | None:
         """Return the entry of one item; None only when its absence is certain.
+
+        Where the item is known by its number and has another name now, that is its problem: an
+        item that was renamed or moved is not absent.
 
         Raises:
             BankUnavailableError: The bank cannot tell.
@@ -114,6 +145,13 @@ class ItemBank(Protocol):
 
         Raises:
             BankUnavailableError: The bank went away.
+        """
+
+    def parse_event(self, headers: Mapping[str, str], body: bytes) -> Push | Unrelated:
+        """Return which item a notification of the bank's is about, or why it is about none.
+
+        Raises:
+            InvalidValueError: It is no notification of this kind of bank.
         """
 
     async def aclose(self) -> None:

@@ -1,13 +1,13 @@
 """The item bank that is a local folder of git repositories, one an item."""
 
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import pygit2
 
-from ingest.bank.base import Listing, Log, Wanted
+from ingest.bank.base import Listing, Log, Unrelated, Wanted
 from ingest.bank.directory import Directory, Entries
 from ingest.bank.pace import Pace
 from ingest.bank.repository import (
@@ -59,8 +59,9 @@ class FolderBank:
         del since
         return FolderScan(self._directory, self._slices)
 
-    async def head(self, key: str) -> Listing | None:
-        """See `ItemBank.head`."""
+    async def head(self, key: str, bank_id: int | None = None) -> Listing | None:
+        """See `ItemBank.head`. An item here is known by its name alone."""
+        del bank_id
 
         def work(_: Slice) -> Listing | None:
             entry = self._directory.find(key)
@@ -108,6 +109,11 @@ class FolderBank:
             if results:
                 yield results
 
+    def parse_event(self, headers: Mapping[str, str], body: bytes) -> Unrelated:
+        """See `ItemBank.parse_event`."""
+        del headers, body
+        return Unrelated("the item bank is local, and notifies of nothing")
+
     async def aclose(self) -> None:
         """See `ItemBank.aclose`."""
         self._slices.close()
@@ -149,6 +155,7 @@ class FolderScan:
         self._slices = slices
         self.total: int | None = None
         self.complete = False
+        self.cursor: str | None = None
 
     async def __aiter__(self) -> AsyncGenerator[Sequence[Listing], None]:
         """Yield the entries in slices, by ascending number; see `Scan`."""

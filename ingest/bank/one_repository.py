@@ -1,14 +1,14 @@
 """The item bank that is one local git repository, with a folder for each item."""
 
 import re
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
 import pygit2
 
-from ingest.bank.base import Listing, Log, Wanted
+from ingest.bank.base import Listing, Log, Unrelated, Wanted
 from ingest.bank.chain import Chain, Found
 from ingest.bank.histories import Histories, Sought
 from ingest.bank.names import Ignored
@@ -65,8 +65,9 @@ class OneRepositoryBank:
         del since
         return OneRepositoryScan(self._root, self._histories, self._slices)
 
-    async def head(self, key: str) -> Listing | None:
-        """See `ItemBank.head`."""
+    async def head(self, key: str, bank_id: int | None = None) -> Listing | None:
+        """See `ItemBank.head`. An item here is known by its name alone."""
+        del bank_id
 
         def work(piece: Slice) -> Listing | None:
             self._histories.refresh(piece)
@@ -115,6 +116,11 @@ class OneRepositoryBank:
             done += read
             if results:
                 yield results
+
+    def parse_event(self, headers: Mapping[str, str], body: bytes) -> Unrelated:
+        """See `ItemBank.parse_event`."""
+        del headers, body
+        return Unrelated("the item bank is local, and notifies of nothing")
 
     async def aclose(self) -> None:
         """See `ItemBank.aclose`."""
@@ -200,6 +206,7 @@ class OneRepositoryScan:
         self._slices = slices
         self.total: int | None = None
         self.complete = False
+        self.cursor: str | None = None
 
     async def __aiter__(self) -> AsyncGenerator[Sequence[Listing], None]:
         """Yield the entries in slices, by ascending number; see `Scan`."""

@@ -251,7 +251,7 @@ def execution(
     plain = [(name, value) for name, value in one.items() if not isinstance(value, (dict, list))]
     nested = [
         (name, value)
-        for group in ("counts", "progress", "receipt", "parameters", "dryRun")
+        for group in ("counts", "progress", "receipt", "parameters", "dryRun", "bankRequests")
         for name, value in (one.get(group) or {}).items()
     ]
     steps = [

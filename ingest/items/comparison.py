@@ -63,7 +63,15 @@ def _sort_in(found: Comparison, listing: Listing, problems: Mapping[str, str | N
         found.still_bad += 1
     else:
         after = None if stored is None else stored.commit_hash
-        found.wanted.append(Wanted(key=key, path=listing.path, revision=revision, after=after))
+        found.wanted.append(
+            Wanted(
+                key=key,
+                path=listing.path,
+                revision=revision,
+                after=after,
+                bank_id=listing.bank_id,
+            )
+        )
 
 
 def _emptied(listing: Listing) -> Rejected:

@@ -66,6 +66,7 @@ def derive(history: History, known: HistoryFacts | None) -> Ingested | Rejected 
         commit=newest.commit,
         row=row,
         log=tuple(log),
+        bank_id=history.bank_id,
     )
 
 

@@ -32,5 +32,6 @@ def rederive_stored(stored: StoredItem) -> ItemWrite | Rejected | None:
         commit=stored.commit,
         row=row,
         log=(stored.commit,),
+        bank_id=stored.stored.bank_id,
     )
     return ItemWrite(ingested=ingested, replaces=stored.stored.revision)

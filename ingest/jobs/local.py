@@ -26,6 +26,7 @@ from ingest.jobs.refusals import already_running, log_stuck, still_stopping
 from ingest.jobs.registry import JobRegistry, RunningJob
 from ingest.jobs.stack import stack_of
 from ingest.model.job import Ask, JobExecution, JobInstance, JobParameters, JobStatus, StopReason
+from ingest.model.traffic import Meter, metered
 from ingest.storage.database import Database
 from ingest.storage.executions import ExecutionStore, Started
 from ingest.storage.patience import Patience, PatientDatabase
@@ -235,9 +236,13 @@ class LocalEngine:
         owner: str,
         parameters: JobParameters,
     ) -> None:
-        patience = Patience(self._retry_for_s)
+        patience, meter = Patience(self._retry_for_s), Meter()
         writer = ExecutionWriter(
-            self._database, execution_id=started.execution_id, owner=owner, patience=patience
+            self._database,
+            execution_id=started.execution_id,
+            owner=owner,
+            patience=patience,
+            meter=meter,
         )
         run = JobRun(
             writer=writer,
@@ -245,17 +250,22 @@ class LocalEngine:
             checkpoint=started.checkpoint,
             parameters=parameters,
         )
-        # Tasks copy the context they are made in, so every line of the run carries these.
-        with structlog.contextvars.bound_contextvars(
-            job=instance.name,
-            job_instance_id=instance.id,
-            job_execution_id=started.execution_id,
+        # Tasks copy the context they are made in, so every line of the run carries these, and
+        # every request to the bank is counted for it.
+        with (
+            metered(meter),
+            structlog.contextvars.bound_contextvars(
+                job=instance.name,
+                job_instance_id=instance.id,
+                job_execution_id=started.execution_id,
+            ),
         ):
             running = RunningJob(
                 instance=instance,
                 execution_id=started.execution_id,
                 writer=writer,
                 patience=patience,
+                meter=meter,
                 work=asyncio.create_task(
                     self._work(job, run), name=f"work of execution {started.execution_id}"
                 ),

@@ -74,6 +74,7 @@ class Recorder:
                 lambda progress: outcome(running.work, running.stop_reason, running.asks, progress),
                 work_ended_at=running.work_ended_at or utc_now(),
                 asks=running.asks,
+                traffic=running.meter.traffic,
             )
         except IllegalTransitionError as error:
             # It was written, though the answer was an error; or somebody did it by hand.

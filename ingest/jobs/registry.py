@@ -7,6 +7,7 @@ from datetime import datetime
 from attrs import define, field
 
 from ingest.model.job import Ask, JobExecution, JobInstance, StopAsked, StopReason
+from ingest.model.traffic import Meter
 from ingest.storage.patience import Patience
 from ingest.storage.transitions import utc_now
 from ingest.storage.writer import ExecutionWriter
@@ -27,6 +28,7 @@ class RunningJob:
     execution_id: int
     writer: ExecutionWriter
     patience: Patience
+    meter: Meter
     work: "asyncio.Task[str]"
     #: Its result is the execution as its end was recorded; None where its row is gone.
     recorder: "asyncio.Task[JobExecution | None]" = field(init=False)

@@ -94,6 +94,8 @@ class History:
     is_whole: bool
     #: Oldest first, along the first parents; at least one. May be an iterator, to be read once.
     documents: Iterable[Document]
+    #: The bank's own number of the item; None where it has only the name.
+    bank_id: int | None = None
 
 
 @frozen(kw_only=True)
@@ -190,6 +192,7 @@ class Ingested:
     row: ItemRow
     #: The commits to log: those since the stored one, or the one that was derived from again.
     log: tuple[Commit, ...]
+    bank_id: int | None = None
 
 
 @frozen(kw_only=True)

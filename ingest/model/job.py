@@ -12,6 +12,7 @@ from types import MappingProxyType
 from attrs import field, frozen
 
 from ingest.model.plan import PlannedCounts
+from ingest.model.traffic import Traffic
 
 
 @frozen(kw_only=True)
@@ -272,6 +273,8 @@ class JobExecution:
     last_updated: datetime
     counts: Counts = field(factory=Counts)
     progress: Progress = field(factory=Progress)
+    #: What it has asked of the bank, as of its last write.
+    traffic: Traffic = field(factory=Traffic)
     steps: tuple[StepExecution, ...] = ()
     #: What the start asked for, by the API's names.
     parameters: Mapping[str, str] = field(factory=dict)

@@ -22,6 +22,7 @@ from ingest.model.job import (
     StopReason,
 )
 from ingest.model.plan import PlannedChange
+from ingest.model.traffic import Traffic
 from ingest.storage.database import AnyRow, Database
 from ingest.storage.deletions import WithheldBy, unsettled_deletions
 from ingest.storage.parameters import load_parameters
@@ -33,7 +34,9 @@ from ingest.storage.tables import (
     job_instance,
     step_execution,
 )
+from ingest.storage.transitions import traffic_values
 
+_TRAFFIC = tuple(traffic_values(Traffic()))
 _COUNTS = ("read", "created", "updated", "unchanged", "deleted", "failed")
 
 
@@ -157,7 +160,7 @@ def _executions() -> Select[Any]:
             job_instance.c.job_name,
             progress.total,
             func.coalesce(progress.processed, 0).label("processed"),
-            *(func.coalesce(progress[name], 0).label(name) for name in _COUNTS),
+            *(func.coalesce(progress[name], 0).label(name) for name in (*_COUNTS, *_TRAFFIC)),
         )
         .join(job_instance)
         .outerjoin(job_execution_progress)
@@ -218,6 +221,11 @@ def _execution(row: AnyRow, steps: list[StepExecution], events: list[AnyRow]) ->
         last_updated=row.last_updated,
         counts=Counts(**{name: getattr(row, name) for name in _COUNTS}),
         progress=Progress(total=row.total, processed=row.processed),
+        traffic=Traffic(
+            requests=row.requests,
+            retried=row.requests_retried,
+            waited_s=row.requests_waited_ms / 1000,
+        ),
         steps=tuple(steps),
         receipt=_receipt(row, events),
     )

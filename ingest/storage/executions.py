@@ -23,6 +23,7 @@ from ingest.model.job import (
     StopAsked,
     exit_code,
 )
+from ingest.model.traffic import Traffic
 from ingest.storage.database import AnyRow, Transactions
 from ingest.storage.execution_queries import load_execution
 from ingest.storage.instances import are_expected, load_instances, restore_instances
@@ -37,11 +38,13 @@ from ingest.storage.transitions import (
     add_event,
     add_stop_asks,
     end,
+    traffic_values,
     transition,
     utc_now,
 )
 
 _NO_PARAMETERS: Final = MappingProxyType[str, str]({})
+_NO_TRAFFIC: Final = Traffic()
 
 
 @frozen(kw_only=True)
@@ -147,6 +150,7 @@ class ExecutionStore:
         *,
         work_ended_at: datetime,
         asks: Sequence[StopAsked],
+        traffic: Traffic = _NO_TRAFFIC,
     ) -> JobExecution:
         """Record an execution's end, with its step's; durable on return.
 
@@ -155,6 +159,7 @@ class ExecutionStore:
             decide: Says how it ended, given how far it was.
             work_ended_at: When the last of its work was over.
             asks: Everybody who asked it to stop.
+            traffic: All that it has asked of the bank.
 
         Returns:
             The execution as it is on record now.
@@ -169,6 +174,12 @@ class ExecutionStore:
             add_stop_asks(connection, execution_id, asks)
             outcome = decide(before.progress)
             end(connection, execution_id, outcome.status, outcome.exit_message, work_ended_at)
+            if traffic.requests:
+                connection.execute(
+                    update(job_execution_progress)
+                    .where(job_execution_progress.c.job_execution_id == execution_id)
+                    .values(traffic_values(traffic))
+                )
             add_event(connection, execution_id, EventName.ENDED, "service", outcome.status)
             return load_execution(connection, execution_id)
 

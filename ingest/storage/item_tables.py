@@ -62,6 +62,10 @@ item_git = Table(
     Column("current_commit_hash", Text, nullable=False),
     Column("current_commit_at", UtcDateTime, nullable=False),
     Column("revision", Text, nullable=False),
+    # The bank's own number of it, which no rename changes; NULL where it has only the name.
+    Column("bank_id", BigInteger),
+    # When the bank was last known to tell of its pushes; NULL where nobody has seen to that.
+    Column("monitored_at", UtcDateTime),
 )
 
 item_log = Table(

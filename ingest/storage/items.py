@@ -24,6 +24,8 @@ class StoredRevision:
 
     revision: str
     commit_hash: str
+    #: The bank's own number of it; None where that is not known.
+    bank_id: int | None = None
 
 
 @frozen(kw_only=True)
@@ -67,11 +69,16 @@ class Saved:
 def stored_revisions(connection: Connection, keys: Collection[str]) -> dict[str, StoredRevision]:
     """Return where the database stands with each of these items that it knows."""
     rows = connection.execute(
-        select(item_git.c.bank_key, item_git.c.revision, item_git.c.current_commit_hash).where(
-            item_git.c.bank_key.in_(keys)
-        )
+        select(
+            item_git.c.bank_key,
+            item_git.c.revision,
+            item_git.c.current_commit_hash,
+            item_git.c.bank_id,
+        ).where(item_git.c.bank_key.in_(keys))
     )
-    return {row[0]: StoredRevision(revision=row[1], commit_hash=row[2]) for row in rows}
+    return {
+        row[0]: StoredRevision(revision=row[1], commit_hash=row[2], bank_id=row[3]) for row in rows
+    }
 
 
 def stored_facts(connection: Connection, keys: Collection[str]) -> dict[str, HistoryFacts]:
@@ -101,7 +108,11 @@ def load_items(connection: Connection, ids: Collection[int]) -> dict[int, Stored
             key=row.bank_key,
             path=row.path,
             branch=row.branch,
-            stored=StoredRevision(revision=row.revision, commit_hash=row.current_commit_hash),
+            stored=StoredRevision(
+                revision=row.revision,
+                commit_hash=row.current_commit_hash,
+                bank_id=row.bank_id,
+            ),
             commit=Commit(row.current_commit_hash, row.current_commit_at, row.updated_by),
             row=ItemRow(
                 id=row.id,
@@ -183,6 +194,7 @@ def _git_values(ingested: Ingested) -> dict[str, Any]:
         "current_commit_hash": ingested.commit.hash,
         "current_commit_at": ingested.commit.committed_at,
         "revision": ingested.revision,
+        "bank_id": ingested.bank_id,
     }
 
 

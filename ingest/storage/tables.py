@@ -50,6 +50,7 @@ __all__ = [
     "job_execution_progress",
     "job_instance",
     "metadata",
+    "pending_push",
     "planned_change",
     "step_execution",
     "withheld_deletion",
@@ -150,6 +151,10 @@ job_execution_progress = Table(
     count("unchanged"),
     count("deleted"),
     count("failed"),
+    # What the execution has asked of a bank behind a network.
+    count("requests"),
+    count("requests_retried"),
+    count("requests_waited_ms"),
 )
 
 job_execution_event = Table(
@@ -211,6 +216,20 @@ ingest_problem = Table(
     Column("attempts", Integer, nullable=False),
     Column("first_at", UtcDateTime, nullable=False),
     Column("last_at", UtcDateTime, nullable=False),
+)
+
+#: Items that the bank says were pushed to, and that are still to be brought in step.
+pending_push = Table(
+    "pending_push",
+    metadata,
+    Column("bank_key", Text, primary_key=True),
+    Column("bank_id", BigInteger),
+    Column("first_at", UtcDateTime, nullable=False, index=True),
+    Column("last_at", UtcDateTime, nullable=False),
+    # How many pushes are folded into this one, and what became of trying so far.
+    count("pushes"),
+    count("attempts"),
+    Column("last_error", Text, nullable=False, server_default=""),
 )
 
 bank_scan = Table(

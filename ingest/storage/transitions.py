@@ -21,6 +21,7 @@ from ingest.model.job import (
     step_status,
 )
 from ingest.model.text import storable
+from ingest.model.traffic import Traffic
 from ingest.storage.database import AnyRow
 from ingest.storage.tables import job_execution, job_execution_event, step_execution
 
@@ -28,6 +29,15 @@ from ingest.storage.tables import job_execution, job_execution_event, step_execu
 def utc_now() -> datetime:
     """Return the time, aware and in UTC."""
     return datetime.now(UTC)
+
+
+def traffic_values(traffic: Traffic) -> dict[str, int]:
+    """Return what an execution has asked of the bank, by the columns it is kept in."""
+    return {
+        "requests": traffic.requests,
+        "requests_retried": traffic.retried,
+        "requests_waited_ms": round(traffic.waited_s * 1000),
+    }
 
 
 def end(

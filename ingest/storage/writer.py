@@ -10,6 +10,7 @@ from sqlalchemy import Connection, case, insert, select, update
 
 from ingest.errors import DatabaseUnavailableError, FencedError
 from ingest.model.job import RUNNING, Counts
+from ingest.model.traffic import Meter
 from ingest.storage.database import Transactions
 from ingest.storage.patience import Patience
 from ingest.storage.tables import (
@@ -18,7 +19,7 @@ from ingest.storage.tables import (
     job_execution_progress,
     step_execution,
 )
-from ingest.storage.transitions import utc_now
+from ingest.storage.transitions import traffic_values, utc_now
 
 _log = structlog.get_logger(__name__)
 
@@ -37,6 +38,7 @@ class ExecutionWriter:
         execution_id: For whom.
         owner: What stands in the execution's row while this one may write.
         patience: How long a write is tried; None for once.
+        meter: Counts what is asked of the bank for this execution; put on record with each write.
     """
 
     def __init__(
@@ -46,11 +48,13 @@ class ExecutionWriter:
         execution_id: int,
         owner: str,
         patience: Patience | None = None,
+        meter: Meter | None = None,
     ) -> None:
         self.execution_id = execution_id
         self._database = database
         self._owner = owner
         self._patience = patience or Patience(0)
+        self._meter = meter or Meter()
         #: The fence. Transactions run in a thread of their own, so a lock stands between a
         #: transaction that passes and a caller that closes.
         self._fence = threading.Lock()
@@ -196,6 +200,7 @@ class ExecutionWriter:
             "unchanged": progress.unchanged + added.unchanged,
             "deleted": progress.deleted + added.deleted,
             "failed": progress.failed + added.failed,
+            **traffic_values(self._meter.traffic),
         }
         if total is not None:
             values["total"] = total

@@ -19,7 +19,7 @@ from tests.support.service import DEADLINE_S, Client, ended, get, json_of, use_j
 KEYS = [
     *("jobExecutionId", "jobInstanceId", "name", "status", "exitCode", "exitMessage"),
     *("createTime", "startTime", "endTime", "lastUpdated"),
-    *("counts", "progress", "steps", "receipt", "parameters", "dryRun"),
+    *("counts", "progress", "steps", "receipt", "parameters", "dryRun", "bankRequests"),
 ]
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 

@@ -1,14 +1,14 @@
 """The real jobs, run to their ends by the real engine, and an item bank that can be watched."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import TypeVar
 
 from attrs import define, field
 
-from ingest.bank.base import ItemBank, Listing, Log, Scan, Wanted
+from ingest.bank.base import ItemBank, Listing, Log, Push, Scan, Unrelated, Wanted
 from ingest.items.job import Job
 from ingest.items.migration import Migration
 from ingest.items.synchronization import Synchronization
@@ -84,13 +84,13 @@ class WatchedBank:
         """See `ItemBank.scan`."""
         return _WatchedScan(self.bank.scan(since), self.hidden)
 
-    async def head(self, key: str) -> Listing | None:
+    async def head(self, key: str, bank_id: int | None = None) -> Listing | None:
         """See `ItemBank.head`."""
         if self.halt_at_head is not None:
             self.halt_at_head -= 1
             if self.halt_at_head == 0:
                 await self._halt()
-        return await self.bank.head(key)
+        return await self.bank.head(key, bank_id)
 
     async def read(self, key: str, revision: str) -> Document:
         """See `ItemBank.read`."""
@@ -117,6 +117,10 @@ class WatchedBank:
                     if self.halt_after_items <= 0:
                         await self._halt()
 
+    def parse_event(self, headers: Mapping[str, str], body: bytes) -> Push | Unrelated:
+        """See `ItemBank.parse_event`."""
+        return self.bank.parse_event(headers, body)
+
     async def aclose(self) -> None:
         """See `ItemBank.aclose`."""
         await self.bank.aclose()
@@ -141,6 +145,10 @@ class _WatchedScan:
     @property
     def complete(self) -> bool:
         return self._scan.complete
+
+    @property
+    def cursor(self) -> str | None:
+        return self._scan.cursor
 
     async def __aiter__(self) -> AsyncGenerator[Sequence[Listing], None]:
         async with aclosing(self._scan.__aiter__()) as slices:
