@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
-from attrs import asdict, evolve, field, frozen
+from attrs import asdict, evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,17 +16,26 @@ from ingest.settings import (
     FLAGS,
     OTHER_VARIABLES,
     BankSettings,
-    Configuration,
     DatabaseSettings,
+    GitLabSettings,
     LogSettings,
+    Secrets,
     ServerSettings,
     Settings,
+    WebhookSettings,
     describe,
     load,
 )
+from ingest.settings.sources import SECRETS
 
 SHIPPED = Path(__file__).parent.parent / "config" / "ingest.toml"
-KEYS = [f"{section}.{key}" for section, group in asdict(Settings()).items() for key in group]
+KEYS = [
+    f"{section}.{key}"
+    for section, group in asdict(Settings()).items()
+    for key in group
+    if section != "secrets"
+]
+SECRET_VARIABLES = {name + end for name in SECRETS for end in ("", "_FILE")}
 VARIABLES = {key: f"INGEST_{key.replace('.', '_').upper()}" for key in KEYS}
 
 WriteConfig = Callable[[str], Path]
@@ -79,7 +88,20 @@ def test_without_any_source_every_setting_has_its_default() -> None:
             ignore_projects=("itembankreports",),
             ignore_items=(),
         ),
+        gitlab=GitLabSettings(
+            listing="auto",
+            include_subgroups=True,
+            include_archived=True,
+            max_requests_at_once=16,
+            max_requests_per_second=25.0,
+            request_timeout_s=30.0,
+            attempts=6,
+            failures_in_a_row=10,
+            full_check_every=7,
+        ),
+        webhook=WebhookSettings(url=None, create_hooks=False),
         log=LogSettings(format="auto", level="INFO"),
+        secrets=Secrets(bank_token=None, webhook_token=None),
     )
     assert configuration.origins == dict.fromkeys(KEYS, "default")
 
@@ -126,6 +148,11 @@ def test_a_stronger_source_wins_and_is_named_as_the_origin(write_config: WriteCo
         ("bank.ignore_projects", "", ()),
         ("bank.ignore_items", "7, 8", (7, 8)),
         ("bank.ignore_items", " ", ()),
+        ("gitlab.listing", "membership", "membership"),
+        ("gitlab.include_archived", "false", False),
+        ("gitlab.max_requests_per_second", "0.5", 0.5),
+        ("webhook.url", "https://ingest.example/webhook", "https://ingest.example/webhook"),
+        ("webhook.create_hooks", "true", True),
         ("log.format", "json", "json"),
         ("log.level", "DEBUG", "DEBUG"),
     ],
@@ -174,7 +201,7 @@ def test_flags_not_given_change_nothing() -> None:
 
 def test_the_names_that_are_no_settings_are_let_through() -> None:
     """Variables for secrets, for clients and of other programs are not the settings' matter."""
-    environ = dict.fromkeys(OTHER_VARIABLES - {"INGEST_CONFIG"}, "x") | {
+    environ = dict.fromkeys(OTHER_VARIABLES - {"INGEST_CONFIG"} - SECRET_VARIABLES, "x") | {
         "PATH": "/bin",
         "INGEST": "",
     }
@@ -306,7 +333,7 @@ def test_a_file_that_is_not_toml_is_refused_with_the_line(
         ("port = 9081\n", "port = 9081", "did you mean server.port?"),
         ('[server]\nlevel = "INFO"\n', "server.level = 'INFO'", "did you mean log.level?"),
         ("[bank]\nmax_items = 5\n", "bank.max_items = 5", "did you mean bank.max_items_per_"),
-        ('url = "x"\n', "url = 'x'", "did you mean bank.url or database.url?"),
+        ('url = "x"\n', "url = 'x'", "did you mean bank.url or database.url or webhook.url?"),
         ('[server]\n"a\\nb" = 1\n', "'server.a\\nb' = 1", "take it out; there are bank."),
         ("[zzz]\nqqq = 1\n", "zzz", "take it out; there are bank, bank.allow_deletes, "),
         ("[log.x]\n", "log.x", "take it out; there are "),
@@ -324,7 +351,7 @@ def test_an_unknown_key_in_the_file_is_refused(
 def test_a_secret_put_into_the_file_by_mistake_is_not_shown(write_config: WriteConfig) -> None:
     """The refusal of an unknown key named like a secret does not hold its value."""
     for text in (
-        '[bank]\ntoken = "hunter2"\n',
+        '[bank]\npassword = "hunter2"\n',
         '[secrets]\nx = "hunter2"\n',
         'API_KEY = "hunter2"',
     ):
@@ -525,13 +552,13 @@ def test_a_database_without_a_file_is_refused(url: str) -> None:
     assert "must name a file, without options: give FILE or sqlite:///FILE" in message
 
 
-@pytest.mark.parametrize("url", ["gitlab+https://git.example/items", "git+ssh:bank", "https://x"])
+@pytest.mark.parametrize("url", ["gitlab://git.example/items", "git+ssh:bank", "https://x"])
 def test_other_item_banks_are_refused(url: str) -> None:
     """The refusal names the kind of bank that is not supported, and what is."""
     assert refusal(overrides={"bank.url": url}) == (
         f"bank.url = '{url}' (flag --bank): {url.partition(':')[0]} is not supported by this "
-        "version: give DIR, a folder of git repositories, or git+file:DIR, one repository; "
-        "the default is 'item-bank'"
+        "version: give DIR, a folder of git repositories, git+file:DIR, one repository, or "
+        "gitlab+https://HOST/GROUP; the default is 'item-bank'"
     )
 
 
@@ -559,8 +586,8 @@ def test_a_bank_is_a_folder_or_one_repository(
 def test_one_repository_lies_in_a_local_folder(url: str) -> None:
     """An address that names no folder, or a host, is refused with what is accepted."""
     assert (
-        "must name a local folder: give DIR, a folder of git repositories, or git+file:DIR, one "
-        "repository"
+        "must name a local folder: give DIR, a folder of git repositories, git+file:DIR, one "
+        "repository, or gitlab+https://HOST/GROUP"
     ) in refusal(overrides={"bank.url": url})
 
 
@@ -652,7 +679,7 @@ def test_describe_lists_every_setting_in_order_with_value_and_origin() -> None:
     """What `ingest config` prints: all settings, the values in force, where they come from."""
     described = describe(load(None, {"server.port": 0}, {"INGEST_BANK_IGNORE_ITEMS": "4"}))
 
-    assert [key for key, _, _ in described] == KEYS
+    assert [key for key, _, _ in described] == [*KEYS, *SECRETS]
     assert described[:2] == [
         ("server.host", "127.0.0.1", "default"),
         ("server.port", 0, "flag --port"),
@@ -661,24 +688,9 @@ def test_describe_lists_every_setting_in_order_with_value_and_origin() -> None:
     assert ("bank.ignore_items", (4,), "environment variable INGEST_BANK_IGNORE_ITEMS") in described
 
 
-def test_describe_masks_secrets() -> None:
-    """A field flagged as secret is listed without its value; one that is unset shows that."""
-
-    @frozen(kw_only=True)
-    class BankWithSecrets(BankSettings):
-        token: str | None = field(default="hunter2", metadata={"secret": True})
-        other: str | None = field(default=None, metadata={"secret": True})
-
-    described = describe(Configuration(settings=Settings(bank=BankWithSecrets()), origins={}))
-
-    assert ("bank.token", "***", "default") in described
-    assert ("bank.other", None, "default") in described
-    assert "hunter2" not in repr(described)
-
-
 def test_the_shipped_file_holds_every_key_with_its_default() -> None:
     """config/ingest.toml is all keys and changes nothing; the optional ones stand commented out."""
-    optional = {"bank.allow_deletes", "bank.max_items_per_second"}
+    optional = {"bank.allow_deletes", "bank.max_items_per_second", "webhook.url"}
 
     configuration = load(SHIPPED, {}, {})
     from_file = {key for key, origin in configuration.origins.items() if origin != "default"}
@@ -687,7 +699,7 @@ def test_the_shipped_file_holds_every_key_with_its_default() -> None:
     assert from_file == set(KEYS) - optional
     text = SHIPPED.read_text(encoding="utf-8")
     uncommented = tomllib.loads(
-        re.sub("^# (?=(allow_deletes|max_items_per_second) = )", "", text, flags=re.MULTILINE)
+        re.sub("^# (?=(allow_deletes|max_items_per_second|url) = )", "", text, flags=re.MULTILINE)
     )
     keys = [f"{section}.{key}" for section, group in uncommented.items() for key in group]
     assert keys == KEYS
@@ -707,13 +719,15 @@ def test_the_optional_keys_of_the_shipped_file_work_when_uncommented(
 ) -> None:
     """The commented keys are one comment sign away from a configuration that loads."""
     text = SHIPPED.read_text(encoding="utf-8")
-    for key in ("max_items", "allow_deletes"):
+    for key in ("max_items", "allow_deletes", "url"):
         text = text.replace(f"# {key}", key)
 
     settings = load(write_config(text), {}, {}).settings
 
     assert settings == evolve(
-        Settings(), bank=BankSettings(max_items_per_second=50.0, allow_deletes=100)
+        Settings(),
+        bank=BankSettings(max_items_per_second=50.0, allow_deletes=100),
+        webhook=WebhookSettings(url="https://ingest.example/webhook"),
     )
 
 

@@ -1,7 +1,6 @@
 """Running the service, and showing the configuration it would run with."""
 
 import asyncio
-import ipaddress
 import os
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from ingest.cli import show
 from ingest.cli.options import Command, config_option, json_option
 from ingest.errors import ConfigurationError
 from ingest.settings import Configuration, describe, load
+from ingest.settings.validators import is_loopback
 from ingest.settings.wording import shown
 
 
@@ -69,22 +69,13 @@ def serve(*, config_file: Path | None, allow_unauthenticated: bool, **flags: Any
 
 def _refuse_strangers(configuration: Configuration) -> None:
     host = configuration.settings.server.host
-    if not _is_loopback(host):
+    if not is_loopback(host):
         origin = configuration.origins["server.host"]
         raise ConfigurationError(
             f"server.host = {shown(host)} ({origin}): others than this machine could start and "
             "abandon jobs without authentication: listen on 127.0.0.1, or allow it with "
             "--allow-unauthenticated"
         )
-
-
-def _is_loopback(host: str) -> bool:
-    if host.casefold() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False  # a name: whatever it may resolve to
 
 
 @click.command()

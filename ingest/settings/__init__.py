@@ -9,11 +9,14 @@ from ingest.settings.sources import FLAGS, OTHER_VARIABLES
 from ingest.settings.tree import (
     BankSettings,
     DatabaseSettings,
+    GitLabSettings,
     LogFormat,
     LogLevel,
     LogSettings,
+    Secrets,
     ServerSettings,
     Settings,
+    WebhookSettings,
 )
 
 __all__ = [
@@ -22,11 +25,14 @@ __all__ = [
     "BankSettings",
     "Configuration",
     "DatabaseSettings",
+    "GitLabSettings",
     "LogFormat",
     "LogLevel",
     "LogSettings",
+    "Secrets",
     "ServerSettings",
     "Settings",
+    "WebhookSettings",
     "describe",
     "load",
 ]

@@ -7,15 +7,24 @@ from pathlib import Path
 from types import MappingProxyType, NoneType
 from typing import Any, Literal, get_args, get_origin
 
-from attrs import Attribute, evolve, frozen
+from attrs import evolve, frozen
 
 from ingest.errors import ConfigurationError
-from ingest.settings.sources import FIELDS, Given, in_environment, in_file, in_flags
-from ingest.settings.tree import DatabaseSettings, Settings, walk
+from ingest.settings.sources import (
+    FIELDS,
+    SECRETS,
+    Given,
+    in_environment,
+    in_file,
+    in_flags,
+    secrets_in,
+)
+from ingest.settings.tree import DatabaseSettings, Secrets, Settings, walk
 from ingest.settings.wording import printable, reason, shown
 
 _KINDS: Mapping[object, str] = {
     str: "text",
+    bool: "true or false",
     int: "a whole number",
     float: "a number",
     tuple[str, ...]: "a list of texts (in the environment: separated by commas)",
@@ -62,20 +71,23 @@ def load(
     sections = {
         section: evolve(getattr(_DEFAULTS, section), **group) for section, group in groups.items()
     }
-    settings = evolve(_DEFAULTS, **sections)
+    secrets = {}
+    for name, secret, origin in secrets_in(environ):
+        secrets[name] = secret
+        origins[f"secrets.{name}"] = origin
+    settings = evolve(_DEFAULTS, **sections, secrets=Secrets(**secrets))
     _check_database_folder(settings.database, origins["database.url"])
     return Configuration(settings=settings, origins=MappingProxyType(origins))
 
 
 def describe(configuration: Configuration) -> list[tuple[str, object, str]]:
-    """Return each setting's dotted key, its value and its origin, with secrets masked.
-
-    A secret is a field with ``metadata={"secret": True}``.
-    """
-    return [
-        (key, _masked(setting, value), configuration.origins.get(key, "default"))
-        for key, setting, value in walk(configuration.settings)
-    ]
+    """Return each setting's dotted key, its value and its origin, then the secrets, masked."""
+    settings, origins = configuration.settings, configuration.origins
+    rows = [(key, value, origins.get(key, "default")) for key, _, value in walk(settings)]
+    for variable, name in SECRETS.items():
+        is_given = getattr(settings.secrets, name) is not None
+        rows.append((variable, "***" if is_given else None, origins.get(f"secrets.{name}", "")))
+    return rows
 
 
 def _checked(given: Given) -> object:
@@ -88,7 +100,7 @@ def _checked(given: Given) -> object:
             setting.validator(None, setting, value)
     except (ValueError, OverflowError) as error:
         raise ConfigurationError(
-            f"{given.key} = {shown(_masked(setting, given.value))} ({given.origin}): {error}; "
+            f"{given.key} = {shown(given.value)} ({given.origin}): {error}; "
             f"the default is {shown(setting.default)}"
         ) from None
     return value
@@ -105,6 +117,8 @@ def _parsed(kind: Any, text: str) -> object:
     if get_origin(kind) is tuple:
         parts = text.split(",") if text.strip() else []
         return [_parsed(get_args(kind)[0], part.strip()) for part in parts]
+    if kind is bool and text in ("true", "false"):
+        return text == "true"
     if kind is int and _INTEGER.fullmatch(text):
         return int(text)
     if kind is float and _NUMBER.fullmatch(text):
@@ -136,7 +150,7 @@ def _typed(kind: Any, value: object) -> object:
 
 def _is(kind: type, value: object) -> bool:
     # To Python, true is a whole number.
-    return isinstance(value, kind) and not isinstance(value, bool)
+    return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
 
 
 def _check_database_folder(database: DatabaseSettings, origin: str) -> None:
@@ -154,7 +168,3 @@ def _check_database_folder(database: DatabaseSettings, origin: str) -> None:
         raise ConfigurationError(
             f"{name}: the folder {printable(str(folder))} {wrong}: create it or name another"
         )
-
-
-def _masked(setting: "Attribute[Any]", value: object) -> object:
-    return "***" if setting.metadata.get("secret") and value is not None else value

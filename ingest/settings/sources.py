@@ -10,7 +10,8 @@ from typing import Any
 from attrs import fields, frozen
 
 from ingest.errors import ConfigurationError
-from ingest.settings.tree import Settings, walk
+from ingest.model.secret import Secret
+from ingest.settings.tree import Secrets, Settings, walk
 from ingest.settings.wording import printable, reason, shown, suggestion
 
 #: The settings that have a flag: `load` takes overrides for these.
@@ -25,18 +26,22 @@ FLAGS: Mapping[str, str] = MappingProxyType(
     }
 )
 
+#: The secrets' names, by the variables that hold them. With _FILE behind it, the variable names
+#: a file that does.
+SECRETS: Mapping[str, str] = MappingProxyType(
+    {f"INGEST_{secret.name.upper()}": secret.name for secret in fields(Secrets)}
+)
+
 #: Variables that the service or its commands know, and that are no settings.
 OTHER_VARIABLES = frozenset(
     [
-        "INGEST_BANK_TOKEN",
-        "INGEST_BANK_TOKEN_FILE",
+        *SECRETS,
+        *(f"{variable}_FILE" for variable in SECRETS),
         "INGEST_CONFIG",
         "INGEST_PYTHON",
         "INGEST_TOKEN",
         "INGEST_TOKEN_FILE",
         "INGEST_URL",
-        "INGEST_WEBHOOK_TOKEN",
-        "INGEST_WEBHOOK_TOKEN_FILE",
     ]
 )
 
@@ -73,7 +78,7 @@ def in_file(config_file: Path | None, environ: Mapping[str, str]) -> Iterator[Gi
             raise ConfigurationError(f"{named_by} is empty: name a file or unset it")
         config_file = Path(environ["INGEST_CONFIG"])
     origin = f"file {printable(str(config_file))}"
-    sections = [section.name for section in fields(Settings)]
+    sections = [section.name for section in fields(Settings) if section.name != "secrets"]
     for section, content in _read_toml(config_file, named_by).items():
         if section not in sections:
             raise _unknown_in_file(section, content, origin, [*sections, *FIELDS])
@@ -123,6 +128,36 @@ def in_environment(environ: Mapping[str, str]) -> Iterator[Given]:
             )
 
 
+def secrets_in(environ: Mapping[str, str]) -> Iterator[tuple[str, Secret, str]]:
+    """Yield the name, the text and the origin of each secret that is given.
+
+    Raises:
+        ConfigurationError: A secret is given twice, is no line of ASCII text, or its file cannot
+            be read. The message does not hold it.
+    """
+    for variable, name in SECRETS.items():
+        file_variable = f"{variable}_FILE"
+        if variable in environ and file_variable in environ:
+            raise ConfigurationError(f"{variable} and {file_variable} are both given: unset one")
+        if variable in environ:
+            text, origin = environ[variable], f"environment variable {variable}"
+        elif file_variable in environ:
+            file = Path(environ[file_variable])
+            origin = f"file {printable(str(file))} (named by {file_variable})"
+            try:
+                text = file.read_text()
+            except (OSError, ValueError) as error:
+                raise ConfigurationError(
+                    f"{origin} cannot be read: {reason(error)}: name one that holds the secret"
+                ) from None
+        else:
+            continue
+        text = text.strip()
+        if not text or not text.isascii() or not text.isprintable():
+            raise ConfigurationError(f"{origin} holds no secret: one line of ASCII characters")
+        yield name, Secret(text), origin
+
+
 def in_flags(overrides: Mapping[str, object]) -> Iterator[Given]:
     """Yield what the flags say, leaving out those that were not given (None)."""
     for key, value in overrides.items():
@@ -134,6 +169,12 @@ def in_flags(overrides: Mapping[str, object]) -> Iterator[Given]:
 def _unknown_in_file(
     key: str, value: object, origin: str, known: Iterable[str]
 ) -> ConfigurationError:
+    if f"INGEST_{key.replace('.', '_').upper()}" in SECRETS:
+        variable = f"INGEST_{key.replace('.', '_').upper()}"
+        return ConfigurationError(
+            f"{printable(key)} ({origin}): a secret has no place in this file: "
+            f"give it by {variable} or {variable}_FILE"
+        )
     # Secrets do not belong in the file, but one that is there by mistake must not be logged.
     is_hidden = isinstance(value, dict) or _SECRET_NAME.search(key)
     what = printable(key) if is_hidden else f"{printable(key)} = {shown(value)}"

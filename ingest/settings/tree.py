@@ -4,80 +4,27 @@ A value outside its limits is a ValueError that says what the value must be; its
 ``ingest.settings.loading`` checks.
 """
 
-import math
-import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from attrs import Attribute, field, fields, frozen
 from attrs.validators import optional
 
 from ingest.model.item import ITEM_ID_MAX
+from ingest.model.secret import Secret
+from ingest.settings import validators as v
+from ingest.settings.validators import GITLAB, ONE_REPOSITORY, SCHEME, SQLITE
 
 LogFormat = Literal["auto", "console", "json"]
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
-
-#: What a URL begins with; a single letter would be a Windows drive.
-SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
+GitLabListing = Literal["auto", "graphql", "group", "membership"]
 
 #: SQLite counts milliseconds in 32 bits.
 _BUSY_TIMEOUT_MAX_S = 2_147_483
 _HOST = re.compile(r"[A-Za-z0-9._:%-]+")
-_SQLITE = "sqlite:///"
-_ONE_REPOSITORY = "git+file:"
-
-_Validator = Callable[[Any, "Attribute[Any]", Any], None]
-
-
-def _must(be: str, accepts: Callable[[Any], object]) -> _Validator:
-    def validate(_: object, __: "Attribute[Any]", value: object) -> None:
-        if not accepts(value):
-            raise ValueError(f"must {be}")
-
-    return validate
-
-
-def _between(low: int, high: int) -> _Validator:
-    return _must(f"be from {low} to {high}", lambda number: low <= number <= high)
-
-
-_above_zero = _must("be a finite number above 0", lambda number: 0 < number < math.inf)
-_not_negative = _must("be a finite number, 0 or above", lambda number: 0 <= number < math.inf)
-
-
-def _can_be_a_path(text: str) -> bool:
-    try:
-        return bool(text.strip()) and b"\0" not in os.fsencode(text)
-    except UnicodeEncodeError:
-        return False
-
-
-_path = _must("be a path that can exist", _can_be_a_path)
-
-
-def _database_url(_: object, __: "Attribute[Any]", url: str) -> None:
-    scheme = SCHEME.match(url)
-    if scheme and scheme[1] != "sqlite":
-        raise ValueError(
-            f"{scheme[1]} is not supported by this version: give FILE or {_SQLITE}FILE"
-        )
-    file = url.removeprefix(_SQLITE)
-    # Taken for file names, these would be a surprise to those who know them from SQLite.
-    if file in ("", ":memory:") or (scheme and (file == url or "?" in file)):
-        raise ValueError(f"must name a file, without options: give FILE or {_SQLITE}FILE")
-
-
-def _bank_url(_: object, __: "Attribute[Any]", url: str) -> None:
-    choice = f"DIR, a folder of git repositories, or {_ONE_REPOSITORY}DIR, one repository"
-    if url.startswith(_ONE_REPOSITORY):
-        directory = url.removeprefix(_ONE_REPOSITORY)
-        # With two slashes a host would follow.
-        if not directory.strip() or (directory[:2] == "//" and directory[:3] != "///"):
-            raise ValueError(f"must name a local folder: give {choice}")
-    elif scheme := SCHEME.match(url):
-        raise ValueError(f"{scheme[1]} is not supported by this version: give {choice}")
 
 
 def _casefolded(names: Iterable[str]) -> tuple[str, ...]:
@@ -90,52 +37,52 @@ class ServerSettings:
 
     host: str = field(
         default="127.0.0.1",
-        validator=_must("be a host name or an address, without a port", _HOST.fullmatch),
+        validator=v.must("be a host name or an address, without a port", _HOST.fullmatch),
     )
     #: 0 takes any free port.
-    port: int = field(default=9081, validator=_between(0, 65535))
-    abandon_grace_s: float = field(default=20.0, validator=_above_zero)
-    shutdown_grace_s: float = field(default=25.0, validator=_above_zero)
+    port: int = field(default=9081, validator=v.between(0, 65535))
+    abandon_grace_s: float = field(default=20.0, validator=v.above_zero)
+    shutdown_grace_s: float = field(default=25.0, validator=v.above_zero)
 
 
 @frozen(kw_only=True)
 class DatabaseSettings:
     """Where the database is, and how long to wait for it."""
 
-    url: str = field(default="ingest.db", validator=[_path, _database_url])
+    url: str = field(default="ingest.db", validator=[v.path, v.database_url])
     #: For another owner to let go of the database, at the start.
-    wait_for_lock_s: float = field(default=0.0, validator=_not_negative)
+    wait_for_lock_s: float = field(default=0.0, validator=v.not_negative)
     #: For another writer, at each transaction.
-    busy_timeout_s: float = field(default=5.0, validator=_between(0, _BUSY_TIMEOUT_MAX_S))
+    busy_timeout_s: float = field(default=5.0, validator=v.between(0, _BUSY_TIMEOUT_MAX_S))
     #: For a lock, a full disk or an I/O error to go away, before a job FAILS of it.
-    retry_for_s: float = field(default=60.0, validator=_not_negative)
+    retry_for_s: float = field(default=60.0, validator=v.not_negative)
 
     @property
     def path(self) -> Path:
         """The database file, absolute and with symbolic links followed."""
-        return Path(self.url.removeprefix(_SQLITE)).resolve()
+        return Path(self.url.removeprefix(SQLITE)).resolve()
 
 
 @frozen(kw_only=True)
 class BankSettings:
     """Where the item bank is, and what of it is read."""
 
-    url: str = field(default="item-bank", validator=[_path, _bank_url])
+    url: str = field(default="item-bank", validator=[v.path, v.bank_url])
     #: None reads as fast as the bank answers.
-    max_items_per_second: float | None = field(default=None, validator=optional(_above_zero))
+    max_items_per_second: float | None = field(default=None, validator=optional(v.above_zero))
     #: Casefolded, whatever was given: compare with a casefolded name.
     ignore_projects: tuple[str, ...] = field(
         default=("itembankreports",),
         converter=_casefolded,
-        validator=_must("hold no empty name", lambda names: all(map(str.strip, names))),
+        validator=v.must("hold no empty name", lambda names: all(map(str.strip, names))),
     )
     #: How many items a synchronization may delete, where its start does not say; None for the rule.
     allow_deletes: int | None = field(
-        default=None, validator=optional(_must("be 0 or above", lambda number: number >= 0))
+        default=None, validator=optional(v.must("be 0 or above", lambda number: number >= 0))
     )
     ignore_items: tuple[int, ...] = field(
         default=(),
-        validator=_must(
+        validator=v.must(
             f"hold item ids, from 1 to {ITEM_ID_MAX}",
             lambda item_ids: all(1 <= item_id <= ITEM_ID_MAX for item_id in item_ids),
         ),
@@ -144,12 +91,60 @@ class BankSettings:
     @property
     def is_one_repository(self) -> bool:
         """Whether the bank is one repository for all items, not a folder of repositories."""
-        return self.url.startswith(_ONE_REPOSITORY)
+        return self.url.startswith(ONE_REPOSITORY)
+
+    @property
+    def is_gitlab(self) -> bool:
+        """Whether the bank is a group of GitLab's."""
+        scheme = SCHEME.match(self.url)
+        return scheme is not None and scheme[1] in GITLAB
+
+    @property
+    def gitlab_origin(self) -> str:
+        """Where GitLab is, as scheme, host and port."""
+        parts = urlsplit(self.url)
+        return f"{parts.scheme.removeprefix('gitlab+')}://{parts.netloc}"
+
+    @property
+    def gitlab_group(self) -> str:
+        """The full path of the group whose projects are the items."""
+        return urlsplit(self.url).path.strip("/")
 
     @property
     def path(self) -> Path:
-        """The bank's folder."""
-        return Path(self.url.removeprefix(_ONE_REPOSITORY))
+        """The bank's folder, where it is a local one."""
+        return Path(self.url.removeprefix(ONE_REPOSITORY))
+
+
+@frozen(kw_only=True)
+class GitLabSettings:
+    """How a bank at GitLab is asked. Without effect on other banks."""
+
+    #: "auto" asks GraphQL, and REST where that is not to be had.
+    listing: GitLabListing = "auto"
+    include_subgroups: bool = True
+    #: False takes archived projects for absent, so that their items are deleted.
+    include_archived: bool = True
+    max_requests_at_once: int = field(default=16, validator=v.between(1, 256))
+    max_requests_per_second: float = field(default=25.0, validator=v.above_zero)
+    #: For one request, from sending it to the last byte of its answer.
+    request_timeout_s: float = field(default=30.0, validator=v.above_zero)
+    #: How often a request is sent before it has failed.
+    attempts: int = field(default=6, validator=v.between(1, 100))
+    #: Requests that have failed one after the other before the job gives up.
+    failures_in_a_row: int = field(default=10, validator=v.between(1, 100_000))
+    #: Every so-manieth synchronization asks for every revision, where REST does the listing.
+    full_check_every: int = field(default=7, validator=v.between(1, 100_000))
+
+
+@frozen(kw_only=True)
+class WebhookSettings:
+    """How pushes come in."""
+
+    #: Where GitLab reaches this service's /webhook.
+    url: str | None = field(default=None, validator=optional(v.public_url))
+    #: Whether a synchronization makes the hooks that are missing. Takes a token of scope `api`.
+    create_hooks: bool = False
 
 
 @frozen(kw_only=True)
@@ -162,18 +157,36 @@ class LogSettings:
 
 
 @frozen(kw_only=True)
+class Secrets:
+    """What must not be seen. Comes from the environment, or from a file that it names."""
+
+    #: What GitLab knows the service by.
+    bank_token: Secret | None = None
+    #: What the service knows GitLab's notifications by; without it they are refused.
+    webhook_token: Secret | None = None
+
+
+@frozen(kw_only=True)
 class Settings:
     """Every setting of the service; built by hand, what is not given has its default."""
 
     server: ServerSettings = field(factory=ServerSettings)
     database: DatabaseSettings = field(factory=DatabaseSettings)
     bank: BankSettings = field(factory=BankSettings)
+    gitlab: GitLabSettings = field(factory=GitLabSettings)
+    webhook: WebhookSettings = field(factory=WebhookSettings)
     log: LogSettings = field(factory=LogSettings)
+    secrets: Secrets = field(factory=Secrets)
 
 
 def walk(settings: Settings) -> Iterator[tuple[str, "Attribute[Any]", Any]]:
-    """Yield each setting's dotted key, its field and its value, in the order of the classes."""
+    """Yield each setting's dotted key, its field and its value, in the order of the classes.
+
+    All but the secrets.
+    """
     for section in fields(type(settings)):
+        if section.name == "secrets":
+            continue
         group = getattr(settings, section.name)
         for setting in fields(type(group)):
             yield f"{section.name}.{setting.name}", setting, getattr(group, setting.name)

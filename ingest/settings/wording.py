@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-from ingest.settings.tree import SCHEME
+from ingest.settings.validators import SCHEME
 
 _URL_SECRETS = re.compile(r"(?<=:)/{0,2}[^/].*(?=@)|(?<=\?).*", re.DOTALL)
 _SHOWN_LENGTH = 200
