@@ -1,7 +1,7 @@
 """What asyncio leaves to its users: to finish something although one was told to stop."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -44,6 +44,19 @@ async def settle(
 async def finish(work: Coroutine[Any, Any, T]) -> T:
     """Run *work* as a task of its own and `settle` it."""
     return await settle(asyncio.ensure_future(work))
+
+
+async def together(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """Run them beside each other; return their results in order.
+
+    The first error ends the others, which are waited for, and is raised as it is.
+    """
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one) for one in work]
+    except BaseExceptionGroup as errors:
+        raise errors.exceptions[0] from None
+    return [task.result() for task in tasks]
 
 
 def awaited_by(task: "asyncio.Task[Any]") -> "asyncio.Future[Any] | None":

@@ -249,6 +249,19 @@ class BankUnavailableError(IngestError):
     code = "bank_unavailable"
 
 
+class HookRefusedError(IngestError):
+    """The bank does not let this service be told of pushes to an item."""
+
+    code = "hook_refused"
+
+    def __init__(self, item_id: str, *, reason: str) -> None:
+        super().__init__(
+            f"The item bank does not let a push hook be made for item {item_id}: {reason}; the "
+            "token needs the scope api, and its user the role Maintainer"
+        )
+        self.item_id = item_id
+
+
 class DeleteGuardError(IngestError):
     """More items are missing from the bank than may be deleted without a person's word."""
 

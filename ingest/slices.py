@@ -4,7 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from typing import Any, Final, TypeVar
 
 from ingest.aio import settle
@@ -26,6 +26,7 @@ class Slice:
 
     def __init__(self) -> None:
         self._stop = threading.Event()
+        self._awaited: Future[Any] | None = None
         self._end = time.monotonic() + SLICE_S
         #: The thread it is at work in, once it is.
         self.thread: int | None = None
@@ -33,6 +34,25 @@ class Slice:
     def stop(self) -> None:
         """Ask the work to give up what it has not finished. Safe from any thread."""
         self._stop.set()
+        awaited = self._awaited
+        if awaited is not None:
+            awaited.cancel()
+
+    def wait(self, future: "Future[T]") -> T:
+        """Wait, in the work's thread, for what is done elsewhere; a stop cancels that.
+
+        Raises:
+            InterruptedSliceError: The slice was told to stop.
+        """
+        self._awaited = future
+        try:
+            if self._stop.is_set():
+                future.cancel()
+            return future.result()
+        except CancelledError:
+            raise InterruptedSliceError from None
+        finally:
+            self._awaited = None
 
     def check(self) -> None:
         """Go on only if somebody still waits for the result.

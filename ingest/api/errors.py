@@ -42,6 +42,7 @@ NOT_OVER_HTTP: Final = frozenset(
         errors.DatabaseVersionError,
         errors.DeleteGuardError,
         errors.FencedError,
+        errors.HookRefusedError,
         errors.IllegalTransitionError,
         errors.JobDidNotCompleteError,
         errors.JobFailedError,

@@ -26,6 +26,8 @@ class Listing:
     problem: Problem | None = None
     #: The bank's own number of it, which no rename changes; None where it has only the name.
     bank_id: int | None = None
+    #: The default branch's name; None where the bank finds it out when it reads.
+    branch: str | None = None
     #: True where the bank did not look for the revision, for nothing has happened there since the
     #: scan that *since* is the cursor of; `revision` is None then, and `head` tells it.
     is_unchanged: bool = False
@@ -41,6 +43,7 @@ class Wanted:
     #: The stored commit's hash; None to read the whole history.
     after: str | None = None
     bank_id: int | None = None
+    branch: str | None = None
 
 
 @frozen(kw_only=True)

@@ -11,13 +11,9 @@ from typing import Final
 import pygit2
 from pygit2.enums import ConfigLevel, FileMode, ObjectType, RepositoryOpenFlag
 
+from ingest.bank.document import BEING_CREATED_NAME, DOCUMENT_NAME, not_a_file, too_large
 from ingest.bank.irregular import refuse_irregular
 from ingest.model.item import DOCUMENT_LIMIT_BYTES, Commit, Document, Problem, ProblemKind
-
-DOCUMENT_NAME: Final = "item.json"
-
-#: The marker beside a document whose item is still being made.
-BEING_CREATED_NAME: Final = "create"
 
 #: What libgit2 raises for a repository that is damaged, forbidden or of an unknown format.
 UNREADABLE: Final = (pygit2.GitError, KeyError, ValueError, OSError)
@@ -149,12 +145,7 @@ def _blob(tree: pygit2.Tree, name: str) -> pygit2.Oid | None:
 
 
 def _no_file(tree: pygit2.Tree, name: str) -> Problem | None:
-    if name not in tree:
-        return None
-    return Problem(
-        ProblemKind.NOT_A_FILE,
-        f"{name} is committed as a folder, a symbolic link or a submodule: commit it as a file",
-    )
+    return not_a_file() if name in tree else None
 
 
 def _content(
@@ -164,9 +155,5 @@ def _content(
     if kind != ObjectType.BLOB:
         raise ValueError(f"{blob} is no blob")
     if size_bytes > DOCUMENT_LIMIT_BYTES:
-        message = (
-            f"{DOCUMENT_NAME} has {size_bytes} bytes, more than the {DOCUMENT_LIMIT_BYTES} that "
-            "are read: move what is large into files beside it"
-        )
-        return None, Problem(ProblemKind.TOO_LARGE, message)
+        return None, too_large(size_bytes)
     return repository.odb.read(blob)[1], None

@@ -70,6 +70,7 @@ def _sort_in(found: Comparison, listing: Listing, problems: Mapping[str, str | N
                 revision=revision,
                 after=after,
                 bank_id=listing.bank_id,
+                branch=listing.branch,
             )
         )
 

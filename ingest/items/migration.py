@@ -154,7 +154,13 @@ class _Run:
             if listing is None or listing.revision != known:
                 batch.rejected.append(one)
                 continue
-            wanted = Wanted(key=one.key, path=listing.path, revision=known)
+            wanted = Wanted(
+                key=one.key,
+                path=listing.path,
+                revision=known,
+                bank_id=listing.bank_id,
+                branch=listing.branch,
+            )
             changes = self.bank.read_changes([wanted], lambda history: derive(history, None))
             async with aclosing(changes) as slices:
                 async for derived in slices:

@@ -132,6 +132,8 @@ class SingleItems:
             path=listing.path,
             revision=listing.revision,
             after=None if stored is None else stored.stored.commit_hash,
+            bank_id=listing.bank_id,
+            branch=listing.branch,
         )
         facts = await self._database.read(lambda c: stored_facts(c, [listing.key]))
         changes = self._bank.read_changes(

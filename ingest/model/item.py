@@ -30,6 +30,8 @@ class ProblemKind(StrEnum):
     NOT_A_REPOSITORY = "NOT_A_REPOSITORY"  #: a numeric folder without a repository in it
     NOT_A_FOLDER = "NOT_A_FOLDER"  #: in one repository for all: an item's name, and no folder
     UNREADABLE_REPOSITORY = "UNREADABLE_REPOSITORY"  #: damaged, forbidden, or of an unknown format
+    NOT_ANSWERED = "NOT_ANSWERED"  #: the bank failed to hand it out; the next run asks again
+    RENAMED = "RENAMED"  #: the project of a known item has another name or place now
     DOCUMENT_REMOVED = "DOCUMENT_REMOVED"  #: a known item whose item.json is gone
     NOT_A_FILE = "NOT_A_FILE"  #: item.json is a folder, a link or a submodule
     NO_DEFAULT_BRANCH = "NO_DEFAULT_BRANCH"  #: HEAD names a branch that is not there; others are

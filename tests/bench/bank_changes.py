@@ -9,7 +9,7 @@ import orjson
 import pygit2
 from attrs import define, field
 
-from ingest.bank.repository import DOCUMENT_NAME, open_repository
+from ingest.bank.document import DOCUMENT_NAME, open_repository
 from tests.bench.straight import repositories
 
 CHANGED_ITEMS: Final = 10

@@ -1,0 +1,104 @@
+"""Deriving in a thread from documents that come over the network one by one.
+
+So no more than one document of each item that is being read is held at any time, however long its
+history is.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+from ingest.aio import finish
+from ingest.bank.base import Wanted
+from ingest.bank.gitlab.reading import Blob, Past, ProjectReader, documents
+from ingest.model.item import Document, History
+from ingest.model.traffic import current_meter, metered
+from ingest.slices import Slice, Slices
+
+T = TypeVar("T")
+
+
+class Deriver:
+    """Reads items and derives from them.
+
+    Args:
+        reader: Reads projects.
+        threads: How many items at the same time.
+    """
+
+    def __init__(self, reader: ProjectReader, *, threads: int) -> None:
+        self._reader = reader
+        self._slices = Slices(threads=threads)
+
+    async def derive(self, wanted: Wanted, derive: Callable[[History], T]) -> T:
+        """Return what *derive* makes of an item's history.
+
+        Cancelled, it ends the request that is on its way, and leaves neither that nor a thread.
+
+        Raises:
+            AskError: GitLab does not give out what is to be read.
+        """
+        past = await self._reader.past(wanted.bank_id or 0, wanted.revision, wanted.after)
+        fetching = _Fetching(self._reader, past)
+        try:
+            return await self._slices.run(
+                lambda piece: derive(_history(wanted, past, fetching.documents(piece)))
+            )
+        finally:
+            await finish(fetching.end())
+
+    def close(self) -> None:
+        """Let the threads end."""
+        self._slices.close()
+
+
+class _Fetching:
+    """Requests that a thread asks for, and the event loop sends."""
+
+    def __init__(self, reader: ProjectReader, past: Past) -> None:
+        self._reader = reader
+        self._past = past
+        self._loop = asyncio.get_running_loop()
+        self._meter = current_meter()
+        self._sending: set[asyncio.Task[Any]] = set()
+
+    def documents(self, piece: Slice) -> Iterator[Document]:
+        """Yield the documents, in the thread that the slice is at work in."""
+
+        def fetch(commit: str) -> Blob:
+            piece.check()
+            return piece.wait(self._submit(self._reader.blob(self._past.bank_id, commit)))
+
+        return documents(self._past, fetch)
+
+    async def end(self) -> None:
+        """End what is still on its way, and wait for that."""
+        for task in self._sending:
+            task.cancel()
+        if self._sending:
+            await asyncio.wait(set(self._sending))
+
+    def _submit(self, request: Coroutine[Any, Any, Blob]) -> Future[Blob]:
+        return asyncio.run_coroutine_threadsafe(self._send(request), self._loop)
+
+    async def _send(self, request: Coroutine[Any, Any, Blob]) -> Blob:
+        task = asyncio.current_task()
+        if task is not None:
+            self._sending.add(task)
+            task.add_done_callback(self._sending.discard)
+        # The thread's context is not that of the run which the request is counted for.
+        with metered(self._meter):
+            return await request
+
+
+def _history(wanted: Wanted, past: Past, read: Iterator[Document]) -> History:
+    return History(
+        key=wanted.key,
+        path=wanted.path,
+        branch=wanted.branch or "HEAD",
+        revision=wanted.revision,
+        is_whole=past.is_whole,
+        documents=read,
+        bank_id=wanted.bank_id,
+    )

@@ -1,0 +1,78 @@
+"""The group whose projects are the items: whether it is there, and what its silence means."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from ingest.bank.gitlab.api import GROUP
+from ingest.bank.gitlab.client import Answer, Client
+from ingest.bank.gitlab.facts import Group, fact
+from ingest.bank.gitlab.failures import AskError, GaveUpError, RefusedError
+from ingest.errors import BankUnavailableError
+
+_RIGHTS: Mapping[int, str] = {
+    HTTPStatus.UNAUTHORIZED: (
+        "GitLab does not accept the token: put a valid one of scope read_api into "
+        "INGEST_BANK_TOKEN, or into the file that INGEST_BANK_TOKEN_FILE names"
+    ),
+    HTTPStatus.FORBIDDEN: (
+        "the token may not do this: it needs the scope read_api, and its user the role Reporter "
+        "in the group"
+    ),
+    HTTPStatus.NOT_FOUND: (
+        "the group is not there, or the token's user is no member of it, which GitLab does not "
+        "tell apart: see to both"
+    ),
+}
+
+
+class ItemGroup:
+    """A group of GitLab's.
+
+    Args:
+        client: Where to ask.
+        path: Its full path.
+    """
+
+    def __init__(self, client: Client, path: str) -> None:
+        self.path = path
+        self._client = client
+
+    def __str__(self) -> str:
+        return f"{self._client.transport.origin}/{self.path}"
+
+    async def look(self) -> Answer[Group]:
+        """Return the group, as proof that what is not found in it is not there.
+
+        Raises:
+            BankUnavailableError: It cannot be had; the message says which right may be missing.
+        """
+        try:
+            return await self._client.ask(GROUP, {"id": self.path}, tell=lambda d: fact(Group, d))
+        except AskError as error:
+            raise self.unavailable(error) from None
+
+    async def confirm(self, error: AskError) -> None:
+        """Return if *error* is about one project only: the group itself can still be had.
+
+        Raises:
+            BankUnavailableError: It is about the whole bank.
+        """
+        if isinstance(error, GaveUpError) or is_refused(error, HTTPStatus.UNAUTHORIZED):
+            raise self.unavailable(error)
+        await self.look()
+
+    def unavailable(self, error: AskError, *, part: str = "") -> BankUnavailableError:
+        """Return what to raise where *error* stands in the way of the whole bank, or of a *part*.
+
+        The way out that it names is the right that is missing, where it is one.
+        """
+        rights = _RIGHTS.get(error.status) if isinstance(error, RefusedError) else None
+        way_out = rights or "see what GitLab's operators say, and start again later"
+        return BankUnavailableError(
+            f"The item bank {self} cannot be read{part and f', {part}'}: {error}; {way_out}"
+        )
+
+
+def is_refused(error: AskError, *statuses: HTTPStatus) -> bool:
+    """Return whether GitLab has refused with one of these."""
+    return isinstance(error, RefusedError) and error.status in statuses
