@@ -12,6 +12,7 @@ import click
 from attrs import asdict
 
 from ingest.cli import show
+from ingest.cli.fake_gitlab import fake_gitlab
 from ingest.cli.options import config_option, json_option
 from ingest.settings import Settings, load
 from ingest.settings.wording import shown
@@ -20,6 +21,9 @@ from ingest.settings.wording import shown
 @click.group()
 def bank() -> None:
     """Make a sample item bank; check the configured one."""
+
+
+bank.add_command(fake_gitlab)
 
 
 @bank.command()
