@@ -6,17 +6,29 @@ from pathlib import Path
 import pytest
 
 from ingest.bank.base import ItemBank
+from tests.support.gitlab_kind import GitLabKind, gitlab_kind
 from tests.support.one_repository import OneRepositoryKind
 from tests.support.repositories import BankKind, FolderKind
 
-KINDS = {"folder": FolderKind, "one-repository": OneRepositoryKind}
 
-
-@pytest.fixture(params=list(KINDS))
-def kind(request: pytest.FixtureRequest, tmp_path: Path) -> BankKind:
+@pytest.fixture(params=["folder", "one-repository", "gitlab-by-graphql", "gitlab-by-rest"])
+async def kind(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[BankKind]:
     """An empty bank of each kind there is."""
-    made: BankKind = KINDS[request.param](tmp_path / "bank")
-    return made
+    root = tmp_path / "bank"
+    if request.param == "folder":
+        yield FolderKind(root)
+    elif request.param == "one-repository":
+        yield OneRepositoryKind(root)
+    else:
+        async with gitlab_kind(root, by_graphql=request.param == "gitlab-by-graphql") as made:
+            yield made
+
+
+@pytest.fixture
+async def gitlab(tmp_path: Path) -> AsyncIterator[GitLabKind]:
+    """A group without a project, for what only GitLab can do."""
+    async with gitlab_kind(tmp_path / "gitlab") as made:
+        yield made
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ import orjson
 import pygit2
 from attrs import define, field
 
-from ingest.bank.document import DOCUMENT_NAME, open_repository
+from ingest.bank.document import DOCUMENT_NAME
+from ingest.bank.repository import open_repository
 from tests.bench.straight import repositories
 
 CHANGED_ITEMS: Final = 10
