@@ -20,10 +20,7 @@ from ingest.api.keys import (
     Lifecycle,
 )
 from ingest.api.routes import ROUTES
-from ingest.bank.base import ItemBank
-from ingest.bank.folder import FolderBank
-from ingest.bank.one_repository import OneRepositoryBank
-from ingest.bank.pace import Pace
+from ingest.banks import create_bank, push_notices
 from ingest.errors import BankUnavailableError
 from ingest.items.migration import Migration
 from ingest.items.single import SingleItems
@@ -34,7 +31,6 @@ from ingest.jobs.local import LocalEngine
 from ingest.jobs.service import JobService
 from ingest.jobs.watchdog import LoopWatchdog
 from ingest.settings import Settings
-from ingest.settings.tree import BankSettings
 from ingest.storage.database import Database
 from ingest.storage.execution_queries import ExecutionQueries
 from ingest.storage.executions import ExecutionStore
@@ -61,17 +57,6 @@ def create_app(settings: Settings) -> web.Application:
     app.cleanup_ctx.extend([_database, _item_bank, _jobs])
     app.add_routes(ROUTES)
     return app
-
-
-def create_bank(settings: BankSettings) -> ItemBank:
-    """Return the item bank that the settings name."""
-    kind = OneRepositoryBank if settings.is_one_repository else FolderBank
-    return kind(
-        settings.path,
-        pace=Pace(settings.max_items_per_second),
-        ignore_projects=settings.ignore_projects,
-        ignore_items=settings.ignore_items,
-    )
 
 
 async def _database(app: web.Application) -> AsyncIterator[None]:
@@ -108,7 +93,7 @@ async def _hold(lock: DatabaseLock) -> None:
 
 
 async def _item_bank(app: web.Application) -> AsyncIterator[None]:
-    bank = create_bank(app[SETTINGS].bank)
+    bank = create_bank(app[SETTINGS])
     try:
         await bank.check()
     except BankUnavailableError as error:
@@ -124,7 +109,11 @@ async def _jobs(app: web.Application) -> AsyncIterator[None]:
     engine = LocalEngine(database, retry_for_s=retry_for_s, is_owner=app[LOCK].holds)
     catalog = JobCatalog(
         [
-            Synchronization(bank, allow_deletes=app[SETTINGS].bank.allow_deletes),
+            Synchronization(
+                bank,
+                allow_deletes=app[SETTINGS].bank.allow_deletes,
+                notices=push_notices(app[SETTINGS], bank),
+            ),
             Migration(bank),
         ],
         await ExecutionStore(database).instances(),

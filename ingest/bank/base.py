@@ -159,3 +159,18 @@ class ItemBank(Protocol):
 
     async def aclose(self) -> None:
         """Release threads and connections; waits for a slice that is being read."""
+
+
+class PushNotices(Protocol):
+    """How a bank is made to tell this service of pushes."""
+
+    async def ensure(self, key: str, bank_id: int) -> bool:
+        """See to it that the bank tells of pushes to an item; return whether it did not before.
+
+        Twice is the same as once.
+
+        Raises:
+            HookRefusedError: The bank does not let this service see to that.
+            ItemNotFoundError: There is no such item any more.
+            BankUnavailableError: The bank cannot be reached.
+        """

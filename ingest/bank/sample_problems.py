@@ -31,8 +31,15 @@ _BROKEN: Final[Mapping[ProblemKind, Callable[[bytes], bytes | None]]] = MappingP
 )
 
 #: Kinds that no repository of an item's own can have: a document that can be parsed but not mapped
-#: would be a fault of the service, and the other belongs to one repository for all.
-_NOT_HERE: Final = frozenset({ProblemKind.UNMAPPABLE, ProblemKind.NOT_A_FOLDER})
+#: would be a fault of the service, and the others belong to other kinds of bank.
+_NOT_HERE: Final = frozenset(
+    {
+        ProblemKind.UNMAPPABLE,
+        ProblemKind.NOT_A_FOLDER,
+        ProblemKind.NOT_ANSWERED,
+        ProblemKind.RENAMED,
+    }
+)
 BAD_KINDS: Final = tuple(kind for kind in ProblemKind if kind not in _NOT_HERE)
 
 

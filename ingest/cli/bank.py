@@ -117,9 +117,9 @@ def check(*, bank_url: str | None, config_file: Path | None, as_json: bool) -> N
 
 async def _look(settings: Settings) -> tuple[int, int, list[tuple[str, str, str]]]:
     """Return how many entries there are, how many without a commit, and those with a problem."""
-    from ingest.app import create_bank  # noqa: PLC0415 - the service takes long to import
+    from ingest.banks import create_bank  # noqa: PLC0415 - the service takes long to import
 
-    found = create_bank(settings.bank)
+    found = create_bank(settings)
     try:
         await found.check()
         scan = found.scan()

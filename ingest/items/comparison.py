@@ -5,8 +5,10 @@ from collections.abc import Mapping, Sequence
 from attrs import define, field
 from sqlalchemy import Connection
 
-from ingest.bank.base import Listing, Wanted
+from ingest.aio import together
+from ingest.bank.base import ItemBank, Listing, Wanted
 from ingest.model.item import HistoryFacts, Problem, ProblemKind, Rejected
+from ingest.storage.database import Transactions
 from ingest.storage.items import StoredRevision, stored_facts, stored_revisions
 from ingest.storage.problems import known_problems
 
@@ -24,11 +26,41 @@ class Comparison:
     unchanged: int = 0
     still_bad: int = 0
     healed: list[str] = field(factory=list)
+    moved: list[Listing] = field(factory=list)
+    #: Entries that the bank says are unchanged, while it is not known as what.
+    unsettled: list[Listing] = field(factory=list)
+
+    def add(self, other: "Comparison") -> None:
+        """Take in what was found of other entries."""
+        self.stored = {**self.stored, **other.stored}
+        self.facts = {**self.facts, **other.facts}
+        self.wanted += other.wanted
+        self.rejected += other.rejected
+        self.healed += other.healed
+        self.moved += other.moved
+        self.unchanged += other.unchanged
+        self.still_bad += other.still_bad
 
     def replaces(self, key: str) -> str | None:
         """Return the stored revision of an item, None where it is not stored."""
         stored = self.stored.get(key)
         return None if stored is None else stored.revision
+
+
+async def compare_with(
+    bank: ItemBank, database: Transactions, listings: Sequence[Listing]
+) -> Comparison:
+    """Tell what to read; what the bank's listing leaves open is asked for.
+
+    Raises:
+        BankUnavailableError: The bank cannot tell.
+    """
+    found = await database.read(lambda connection: compare(connection, listings))
+    if found.unsettled:
+        heads = await together(bank.head(one.key, one.bank_id) for one in found.unsettled)
+        present = [one for one in heads if one is not None]
+        found.add(await database.read(lambda connection: compare(connection, present)))
+    return found
 
 
 def compare(connection: Connection, listings: Sequence[Listing]) -> Comparison:
@@ -50,6 +82,8 @@ def _sort_in(found: Comparison, listing: Listing, problems: Mapping[str, str | N
         found.rejected.append(
             Rejected(key=key, path=listing.path, revision=None, problem=listing.problem)
         )
+    elif listing.is_unchanged:
+        _sort_in_unchanged(found, listing, problems)
     elif revision is None:
         if stored is None:
             found.unchanged += 1
@@ -59,6 +93,8 @@ def _sort_in(found: Comparison, listing: Listing, problems: Mapping[str, str | N
         found.unchanged += 1
         if key in problems:
             found.healed.append(key)
+        if _has_moved(listing, stored):
+            found.moved.append(listing)
     elif problems.get(key) == revision:
         found.still_bad += 1
     else:
@@ -73,6 +109,27 @@ def _sort_in(found: Comparison, listing: Listing, problems: Mapping[str, str | N
                 branch=listing.branch,
             )
         )
+
+
+def _sort_in_unchanged(
+    found: Comparison, listing: Listing, problems: Mapping[str, str | None]
+) -> None:
+    stored = found.stored.get(listing.key)
+    if listing.key not in problems and stored is not None:
+        found.unchanged += 1
+        if _has_moved(listing, stored):
+            found.moved.append(listing)
+    elif problems.get(listing.key) is not None:
+        found.still_bad += 1
+    else:
+        found.unsettled.append(listing)
+
+
+def _has_moved(listing: Listing, stored: StoredRevision) -> bool:
+    """Return whether a bank that numbers its items has one elsewhere than is stored."""
+    return listing.bank_id is not None and (
+        listing.bank_id != stored.bank_id or listing.path != stored.path
+    )
 
 
 def _emptied(listing: Listing) -> Rejected:

@@ -21,9 +21,11 @@ from ingest.storage.items import (
     Saved,
     delete_items,
     forget_problems,
+    move_items,
     save_items,
     stored_revisions,
 )
+from ingest.storage.monitoring import mark_monitored
 from ingest.storage.plans import plan_changes
 from ingest.storage.problems import record_problems
 from ingest.storage.scans import begin_scan, end_scan
@@ -37,7 +39,7 @@ class Effects(Protocol):
     async def begin_scan(self) -> None:
         """Take note that the listing begins."""
 
-    async def end_scan(self, *, seen: int, complete: bool) -> None:
+    async def end_scan(self, *, seen: int, complete: bool, cursor: str | None) -> None:
         """Take note of how the listing has ended."""
 
     async def save(self, batch: Batch, total: int | None) -> None:
@@ -55,8 +57,16 @@ class Effects(Protocol):
     async def forget(self, keys: Collection[str]) -> None:
         """Forget the problems of items that the bank does not have any more."""
 
-    def message(self, listed: int) -> str:
-        """Return the exit message of a synchronization that came to its end."""
+    async def monitored(self, keys: Sequence[str]) -> None:
+        """Take note that the bank tells of pushes to these items."""
+
+    def message(self, listed: int, *, to_monitor: int) -> str:
+        """Return the exit message of a synchronization that came to its end.
+
+        Args:
+            listed: How many entries the bank has listed.
+            to_monitor: Of how many items it did not tell of their pushes.
+        """
 
 
 @define
@@ -72,12 +82,14 @@ class Applied:
         execution_id = self.run.writer.execution_id
         await _write(self.run, lambda c: begin_scan(c, execution_id=execution_id))
 
-    async def end_scan(self, *, seen: int, complete: bool) -> None:
+    async def end_scan(self, *, seen: int, complete: bool, cursor: str | None) -> None:
         """See `Effects.end_scan`."""
         execution_id = self.run.writer.execution_id
         await _write(
             self.run,
-            lambda c: end_scan(c, execution_id=execution_id, seen=seen, complete=complete),
+            lambda c: end_scan(
+                c, execution_id=execution_id, seen=seen, complete=complete, cursor=cursor
+            ),
         )
 
     async def save(self, batch: Batch, total: int | None) -> None:
@@ -88,6 +100,7 @@ class Applied:
             saved[:] = [
                 save_items(connection, batch.writes, execution_id=self.run.writer.execution_id)
             ]
+            move_items(connection, batch.moved)
             record_problems(connection, batch.rejected)
             forget_problems(
                 connection, [*batch.healed, *(one.ingested.key for one in batch.writes)]
@@ -133,10 +146,15 @@ class Applied:
         """See `Effects.forget`."""
         await _write(self.run, lambda c: forget_problems(c, keys))
 
-    def message(self, listed: int) -> str:
+    async def monitored(self, keys: Sequence[str]) -> None:
+        """See `Effects.monitored`."""
+        await _write(self.run, lambda c: mark_monitored(c, keys))
+
+    def message(self, listed: int, *, to_monitor: int) -> str:
         """See `Effects.message`. The words are the client's."""
         return (
-            f"Total item bank ids: {listed}, number of items requiring project webhook: 0, "
+            f"Total item bank ids: {listed}, "
+            f"number of items requiring project webhook: {to_monitor}, "
             f"number of items deleted from IMRT: {self.deleted}, "
             f"last item processed {self.last_written}"
         )
@@ -156,7 +174,7 @@ class Planned:
     async def begin_scan(self) -> None:
         """See `Effects.begin_scan`. The scans on record are those of real synchronizations."""
 
-    async def end_scan(self, *, seen: int, complete: bool) -> None:
+    async def end_scan(self, *, seen: int, complete: bool, cursor: str | None) -> None:
         """See `Effects.end_scan`."""
 
     async def save(self, batch: Batch, total: int | None) -> None:
@@ -189,8 +207,12 @@ class Planned:
     async def forget(self, keys: Collection[str]) -> None:
         """See `Effects.forget`."""
 
-    def message(self, listed: int) -> str:
+    async def monitored(self, keys: Sequence[str]) -> None:
+        """See `Effects.monitored`."""
+
+    def message(self, listed: int, *, to_monitor: int) -> str:
         """See `Effects.message`."""
+        del to_monitor  # a dry run makes no hooks, and so does not look for them
         planned = self.created + self.updated + self.deleted
         verdict = "in step" if planned + self.failed == 0 else "not in step"
         message = (

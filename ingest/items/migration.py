@@ -11,7 +11,7 @@ from attrs import define, field
 from sqlalchemy import Connection
 
 from ingest.bank.base import ItemBank, Wanted
-from ingest.items.comparison import compare
+from ingest.items.comparison import compare_with
 from ingest.items.derivation import derive
 from ingest.items.job import JobRun
 from ingest.items.rederivation import rederive_stored
@@ -30,6 +30,7 @@ from ingest.storage.items import (
     stored_facts,
 )
 from ingest.storage.problems import record_problems
+from ingest.storage.scans import last_cursor
 
 _log = structlog.get_logger(__name__)
 
@@ -90,9 +91,10 @@ class _Run:
         rejected: list[Rejected] = []
         healed: list[str] = []
         still_bad = 0
-        async with aclosing(self.bank.scan().__aiter__()) as slices:
+        since = await self.run.database.read(last_cursor)
+        async with aclosing(self.bank.scan(since).__aiter__()) as slices:
             async for listings in slices:
-                found = await self.run.database.read(partial(compare, listings=listings))
+                found = await compare_with(self.bank, self.run.database, listings)
                 self.listed += len(listings)
                 self.listed_and_stored += len(found.stored)
                 for one in found.wanted:

@@ -50,16 +50,21 @@ class SingleItems:
         """Let go of the thread that derives."""
         self._slices.close()
 
-    async def synchronize(self, item_id: int) -> ItemOutcome:
+    async def synchronize(self, item_id: int, bank_id: int | None = None) -> ItemOutcome:
         """Bring one item in step with the bank; durable on return.
+
+        Args:
+            item_id: Which.
+            bank_id: The bank's own number of it, where that is known from elsewhere.
 
         Raises:
             ItemNotFoundError: Neither the bank nor the database has it.
             ItemProblemError: The bank's version cannot be ingested; the stored one stays.
             BankUnavailableError: The bank cannot tell.
         """
-        listing = await self._bank.head(str(item_id))
         stored = await self._stored(item_id)
+        known = None if stored is None else stored.stored.bank_id
+        listing = await self._bank.head(str(item_id), bank_id or known)
         if listing is None:
             if stored is not None and not await self._bank_lists_anything():
                 raise BankUnavailableError(
@@ -77,8 +82,9 @@ class SingleItems:
         Raises:
             See `synchronize`.
         """
-        listing = await self._bank.head(str(item_id))
         stored = await self._stored(item_id)
+        known_as = None if stored is None else stored.stored.bank_id
+        listing = await self._bank.head(str(item_id), known_as)
         if stored is None and listing is None:
             raise _unknown(item_id)
         if listing is not None and not _is_stored(listing, stored):

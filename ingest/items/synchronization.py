@@ -3,31 +3,37 @@
 import re
 from array import array
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import aclosing
 from functools import partial
 from typing import Final
 
 from attrs import define, field
 
-from ingest.bank.base import ItemBank, Listing
+from ingest.aio import together
+from ingest.bank.base import ItemBank, Listing, PushNotices
 from ingest.errors import DeleteGuardError
-from ingest.items.comparison import Comparison, compare
+from ingest.items.comparison import Comparison, compare_with
 from ingest.items.derivation import derive
 from ingest.items.effects import Applied, Effects, Planned
 from ingest.items.job import JobRun
+from ingest.items.monitoring import monitor
 from ingest.items.writing import Batch, WriteBehind
-from ingest.model.item import ITEM_ID_MAX
+from ingest.model.item import ITEM_ID_MAX, ProblemKind, Rejected
 from ingest.storage.deletions import Withheld
 from ingest.storage.item_queries import item_count
-from ingest.storage.items import item_ids
+from ingest.storage.items import item_ids, shared_numbers, stored_revisions
 from ingest.storage.problems import problem_keys
+from ingest.storage.scans import last_cursor
 
 _ID: Final = re.compile(r"[1-9][0-9]*", re.ASCII)
 
 #: Deletes that need nobody's word: this many, or this share of all items if that is more.
 DELETES_ALLOWED: Final = 10
 DELETES_ALLOWED_SHARE: Final = 0.05
+
+#: How many of the bank's items are asked for at once, one by one.
+ASKED_AT_ONCE: Final = 16
 
 #: How many stored items are looked at together.
 PAGE_ITEMS: Final = 1000
@@ -39,15 +45,23 @@ class Synchronization:
     Args:
         bank: Where the items live.
         allow_deletes: How many a run may delete, where its start does not say; None for the rule.
+        notices: How to make the bank tell of pushes; None to leave that be.
     """
 
     name = "itemSynchronizationJob"
     step_name = "itemSynchronizationStep"
     resumable = False
 
-    def __init__(self, bank: ItemBank, *, allow_deletes: int | None = None) -> None:
+    def __init__(
+        self,
+        bank: ItemBank,
+        *,
+        allow_deletes: int | None = None,
+        notices: PushNotices | None = None,
+    ) -> None:
         self._bank = bank
         self._allow_deletes = allow_deletes
+        self._notices = notices
 
     async def run(self, run: JobRun) -> str:
         """See `Job.run`."""
@@ -56,7 +70,10 @@ class Synchronization:
         await one.ingest()
         await one.delete()
         await one.tidy()
-        return effects.message(one.listed)
+        to_monitor = 0
+        if self._notices is not None and not run.parameters.is_dry_run:
+            to_monitor = await monitor(run, effects, self._notices)
+        return effects.message(one.listed, to_monitor=to_monitor)
 
 
 @define(kw_only=True)
@@ -72,6 +89,8 @@ class _Run:
     seen: "array[int]" = field(factory=lambda: array("q"))
     #: Keys listed that are no ids.
     seen_oddly: set[str] = field(factory=set)
+    #: Keys that were not listed, and whose items are not absent all the same.
+    kept: set[str] = field(factory=set)
     batch: Batch = field(factory=Batch)
 
     @property
@@ -82,7 +101,7 @@ class _Run:
     async def ingest(self) -> None:
         """List the bank to its end, and see to whatever has changed."""
         await self.effects.begin_scan()
-        scan = self.bank.scan()
+        scan = self.bank.scan(await self.run.database.read(last_cursor))
         async with WriteBehind() as behind, aclosing(scan.__aiter__()) as slices:
             async for listings in slices:
                 self._note(listings)
@@ -90,7 +109,7 @@ class _Run:
                 await self._flush(behind, scan.total)
             await behind.put(self.effects.save(self.batch, self.listed))
             await behind.settle()
-        await self.effects.end_scan(seen=self.listed, complete=scan.complete)
+        await self.effects.end_scan(seen=self.listed, complete=scan.complete, cursor=scan.cursor)
 
     async def delete(self) -> None:
         """See to the stored items that the bank certainly does not have any more.
@@ -103,8 +122,7 @@ class _Run:
         if withheld is not None and not await self.effects.withhold(withheld):
             raise DeleteGuardError(str(withheld))
         for begin in range(0, len(missing), PAGE_ITEMS):
-            page = missing[begin : begin + PAGE_ITEMS]
-            gone = [id_ for id_ in page if await self.bank.head(str(id_)) is None]
+            gone = await self._certainly_gone(missing[begin : begin + PAGE_ITEMS])
             await self.effects.delete(gone)
         if withheld is None:
             # Only now: a run that ends before has settled nothing.
@@ -113,9 +131,33 @@ class _Run:
     async def tidy(self) -> None:
         """Forget the problems of items that the bank does not have any more."""
         known = await self.run.database.read(problem_keys)
-        stale = [key for key in known if not self._was_listed(key)]
+        stale = [key for key in known if not self._was_listed(key) and key not in self.kept]
         if stale:
             await self.effects.forget(stale)
+
+    async def _certainly_gone(self, missing: Sequence[int]) -> list[int]:
+        """Return which of these items the bank has not got; what is wrong with others is noted."""
+        keys = [str(item_id) for item_id in missing]
+        stored = await self.run.database.read(lambda c: stored_revisions(c, keys))
+        numbers = {key: one.bank_id for key, one in stored.items()}
+        known = [number for number in numbers.values() if number is not None]
+        shared = await self.run.database.read(lambda c: shared_numbers(c, known)) if known else ()
+        gone, kept = [], Batch()
+        for begin in range(0, len(keys), ASKED_AT_ONCE):
+            some = keys[begin : begin + ASKED_AT_ONCE]
+            heads = await together(self.bank.head(key, numbers.get(key)) for key in some)
+            for key, head in zip(some, heads, strict=True):
+                if head is None or _became_another(head, shared):
+                    gone.append(int(key))
+                    continue
+                self.kept.add(key)
+                if head.problem is not None:
+                    kept.rejected.append(
+                        Rejected(key=key, path=head.path, revision=None, problem=head.problem)
+                    )
+        if kept.rejected:
+            await self.effects.save(kept, None)
+        return gone
 
     def _note(self, listings: Sequence[Listing]) -> None:
         for listing in listings:
@@ -128,7 +170,7 @@ class _Run:
     async def _take(
         self, listings: Sequence[Listing], behind: WriteBehind, total: int | None
     ) -> None:
-        found = await self.run.database.read(lambda connection: compare(connection, listings))
+        found = await compare_with(self.bank, self.run.database, listings)
         self._count(found)
         facts = found.facts
         changes = self.bank.read_changes(
@@ -144,6 +186,7 @@ class _Run:
         batch = self.batch
         batch.rejected.extend(found.rejected)
         batch.healed.extend(found.healed)
+        batch.moved.extend(found.moved)
         batch.unchanged += found.unchanged
         batch.still_bad += found.still_bad
         batch.processed += len(found.rejected) + found.unchanged + found.still_bad
@@ -188,6 +231,12 @@ class _Run:
         if self.usually_allowed is not None:
             return self.usually_allowed
         return max(DELETES_ALLOWED, int(stored * DELETES_ALLOWED_SHARE))
+
+
+def _became_another(head: Listing, shared: Collection[int]) -> bool:
+    """Return whether what was known by this key is another item now, and stored as that."""
+    is_renamed = head.problem is not None and head.problem.kind is ProblemKind.RENAMED
+    return is_renamed and head.bank_id in shared
 
 
 def _id_of(key: str) -> int | None:

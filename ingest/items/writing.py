@@ -10,6 +10,7 @@ import structlog
 from attrs import define, field
 
 from ingest.aio import settle
+from ingest.bank.base import Listing
 from ingest.model.item import Derived, Ingested, Rejected
 from ingest.model.job import Counts
 from ingest.storage.items import ItemWrite, Saved
@@ -31,6 +32,8 @@ class Batch:
     rejected: list[Rejected] = field(factory=list)
     #: Items that had a problem and are well again without having changed.
     healed: list[str] = field(factory=list)
+    #: Items that stand where they stood, at another place or under another number of the bank's.
+    moved: list[Listing] = field(factory=list)
     read: int = 0
     unchanged: int = 0
     #: Items known to be bad, which were not read again.

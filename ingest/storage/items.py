@@ -5,10 +5,10 @@ its counts are committed together.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from attrs import fields, frozen
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from ingest.model.columns import ITEM_COLUMNS
 from ingest.model.item import Commit, HistoryFacts, Ingested, ItemRow
@@ -16,6 +16,22 @@ from ingest.model.job import Counts
 from ingest.model.text import storable
 from ingest.storage.item_lists import delete_lists, insert_lists, load_lists
 from ingest.storage.tables import ingest_problem, item, item_git, item_log
+
+
+class Listed(Protocol):
+    """An entry of the bank's listing."""
+
+    @property
+    def key(self) -> str:
+        """The item's id, as the bank has it."""
+
+    @property
+    def path(self) -> str:
+        """Where it is."""
+
+    @property
+    def bank_id(self) -> int | None:
+        """The bank's own number of it."""
 
 
 @frozen(kw_only=True)
@@ -26,6 +42,7 @@ class StoredRevision:
     commit_hash: str
     #: The bank's own number of it; None where that is not known.
     bank_id: int | None = None
+    path: str = ""
 
 
 @frozen(kw_only=True)
@@ -74,11 +91,27 @@ def stored_revisions(connection: Connection, keys: Collection[str]) -> dict[str,
             item_git.c.revision,
             item_git.c.current_commit_hash,
             item_git.c.bank_id,
+            item_git.c.path,
         ).where(item_git.c.bank_key.in_(keys))
     )
     return {
-        row[0]: StoredRevision(revision=row[1], commit_hash=row[2], bank_id=row[3]) for row in rows
+        row[0]: StoredRevision(revision=row[1], commit_hash=row[2], bank_id=row[3], path=row[4])
+        for row in rows
     }
+
+
+def shared_numbers(connection: Connection, bank_ids: Collection[int]) -> set[int]:
+    """Return which of the bank's numbers more than one stored item has.
+
+    A project that became another item, name and document, has left its number at both.
+    """
+    query = (
+        select(item_git.c.bank_id)
+        .where(item_git.c.bank_id.in_(bank_ids))
+        .group_by(item_git.c.bank_id)
+        .having(func.count() > 1)
+    )
+    return set(connection.execute(query).scalars())
 
 
 def stored_facts(connection: Connection, keys: Collection[str]) -> dict[str, HistoryFacts]:
@@ -112,6 +145,7 @@ def load_items(connection: Connection, ids: Collection[int]) -> dict[int, Stored
                 revision=row.revision,
                 commit_hash=row.current_commit_hash,
                 bank_id=row.bank_id,
+                path=row.path,
             ),
             commit=Commit(row.current_commit_hash, row.current_commit_at, row.updated_by),
             row=ItemRow(
@@ -154,6 +188,18 @@ def save_items(
     _insert_log(connection, written, execution_id)
     insert_lists(connection, [(key, one.row) for key, one in written])
     return Saved(created=created, updated=updated, overtaken=overtaken)
+
+
+def move_items(connection: Connection, listings: Sequence[Listed]) -> None:
+    """Take note of where stored items are now, by the bank's place and number."""
+    if listings:
+        connection.execute(
+            update(item_git).where(item_git.c.bank_key == bindparam("old_key")),
+            [
+                {"old_key": one.key, "path": storable(one.path), "bank_id": one.bank_id}
+                for one in listings
+            ],
+        )
 
 
 def delete_items(connection: Connection, expected: Mapping[int, str]) -> list[int]:

@@ -15,13 +15,26 @@ def begin_scan(connection: Connection, *, execution_id: int) -> None:
     )
 
 
-def end_scan(connection: Connection, *, execution_id: int, seen: int, complete: bool) -> None:
+def end_scan(
+    connection: Connection, *, execution_id: int, seen: int, complete: bool, cursor: str | None
+) -> None:
     """Record how the listing that this execution began has ended."""
     connection.execute(
         update(bank_scan)
         .where(bank_scan.c.job_execution_id == execution_id, bank_scan.c.finished.is_(None))
-        .values(finished=utc_now(), complete=complete, seen=seen)
+        .values(finished=utc_now(), complete=complete, seen=seen, cursor=cursor)
     )
+
+
+def last_cursor(connection: Connection) -> str | None:
+    """Return where the next listing may go on from: the cursor of the last complete one."""
+    query = (
+        select(bank_scan.c.cursor)
+        .where(bank_scan.c.complete)
+        .order_by(bank_scan.c.bank_scan_id.desc())
+        .limit(1)
+    )
+    return connection.execute(query).scalar()
 
 
 def last_seen(connection: Connection) -> int | None:
