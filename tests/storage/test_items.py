@@ -67,7 +67,7 @@ async def test_a_new_item_is_saved_with_all_that_is_its(database: Database) -> N
     stored = (await database.read(lambda c: load_items(c, [7, 8])))[7]
     assert stored.row == one.row
     assert (stored.key, stored.path, stored.branch) == ("7", "bank/7", "main")
-    assert stored.stored == StoredRevision(revision="r1", commit_hash="hash of r1")
+    assert stored.stored == StoredRevision(revision="r1", commit_hash="hash of r1", path="bank/7")
     assert (stored.commit.hash, stored.commit.committed_at) == (one.commit.hash, A_DAY)
     (log,) = await rows(database, "SELECT commit_hash, author, job_execution_id FROM item_log")
     assert tuple(log) == ("hash of r1", "Ada", writer.execution_id)
