@@ -2,7 +2,7 @@
 
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from types import FrameType
@@ -12,6 +12,7 @@ from ingest.bank.base import ItemBank, Listing, Wanted
 from ingest.model.item import Document, History, Rejected
 
 _OURS = str(Path(ingest.__file__).parent)
+_FAKE = f"{_OURS}/bank/fake_gitlab"
 
 Read = tuple[History, list[Document]]
 
@@ -46,17 +47,21 @@ async def want(bank: ItemBank, key: str, after: str | None = None) -> Wanted:
 def threads_at_work() -> list[str]:
     """Return the names of the threads, other than this one, in which our code runs.
 
-    But for the watchdogs of services: they only look on.
+    But for the watchdogs of services, which only look on, and for what stands in for others.
     """
     names = {thread.ident: thread.name for thread in threading.enumerate()}
     busy = []
     for ident, frame in sys._current_frames().items():
         if ident == threading.get_ident() or names.get(ident) == "watchdog":
             continue
-        at: FrameType | None = frame
-        while at is not None:
-            if at.f_code.co_filename.startswith(_OURS):
-                busy.append(names.get(ident, str(ident)))
-                break
-            at = at.f_back
+        files = list(_files(frame))
+        is_ours = any(name.startswith(_OURS) for name in files)
+        if is_ours and not any(name.startswith(_FAKE) for name in files):
+            busy.append(names.get(ident, str(ident)))
     return busy
+
+
+def _files(frame: FrameType | None) -> Iterator[str]:
+    while frame is not None:
+        yield frame.f_code.co_filename
+        frame = frame.f_back

@@ -7,6 +7,8 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequenc
 from http import HTTPStatus
 from typing import Final, TypeVar
 
+from attrs import evolve
+
 from ingest.aio import finish
 from ingest.bank.base import Listing, Log, Push, Unrelated, Wanted
 from ingest.bank.gitlab.client import Client
@@ -16,7 +18,7 @@ from ingest.bank.gitlab.failures import AskError
 from ingest.bank.gitlab.group import ItemGroup, is_refused
 from ingest.bank.gitlab.listing import GitLabScan, How
 from ingest.bank.gitlab.projects import Projects, Scope, not_answered, renamed, unreadable
-from ingest.bank.gitlab.reading import ProjectReader
+from ingest.bank.gitlab.reading import Past, ProjectReader
 from ingest.bank.gitlab.transport import Limits, Transport
 from ingest.bank.pace import Pace
 from ingest.errors import BankUnavailableError, ItemNotFoundError
@@ -186,21 +188,27 @@ class GitLabBank:
                 listing = await self.head(one.key, one.bank_id)
                 if listing is None:
                     return None
-                wanted = Wanted(
-                    key=one.key,
-                    path=one.path,
-                    revision=one.revision,
-                    after=one.after,
-                    bank_id=listing.bank_id,
-                    branch=listing.branch or "HEAD",
-                )
-            return await self._deriver.derive(wanted, derive)
+                wanted = evolve(one, bank_id=listing.bank_id, branch=listing.branch)
+            past = await self._past(wanted)
+            if past.is_whole and wanted.after is not None:
+                # A forced push, or the item was pushed to and brought in step since it was listed:
+                # what was listed then must not take the place of what is stored now.
+                listing = await self.head(one.key, wanted.bank_id)
+                if listing is None or listing.revision in {None, wanted.after}:
+                    return None
+                if listing.revision != wanted.revision:
+                    wanted = evolve(wanted, revision=listing.revision)
+                    past = await self._past(wanted)
+            return await self._deriver.derive(wanted, past, derive)
         except AskError as error:
             problem = await self._fault(one, error)
         if problem is None:
             return None
         # Without a revision, so that the next run asks again.
         return Rejected(key=one.key, path=one.path, revision=None, problem=problem)
+
+    async def _past(self, wanted: Wanted) -> Past:
+        return await self._reader.past(wanted.bank_id or 0, wanted.revision, wanted.after)
 
     async def _fault(self, one: Wanted, error: AskError) -> Problem | None:
         """Say why an item cannot be read; None where it has gone meanwhile.

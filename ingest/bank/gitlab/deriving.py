@@ -23,7 +23,7 @@ class Deriver:
     """Reads items and derives from them.
 
     Args:
-        reader: Reads projects.
+        reader: Reads what the documents hold.
         threads: How many items at the same time.
     """
 
@@ -31,15 +31,14 @@ class Deriver:
         self._reader = reader
         self._slices = Slices(threads=threads)
 
-    async def derive(self, wanted: Wanted, derive: Callable[[History], T]) -> T:
-        """Return what *derive* makes of an item's history.
+    async def derive(self, wanted: Wanted, past: Past, derive: Callable[[History], T]) -> T:
+        """Return what *derive* makes of an item's history: *past*, and the documents.
 
         Cancelled, it ends the request that is on its way, and leaves neither that nor a thread.
 
         Raises:
             AskError: GitLab does not give out what is to be read.
         """
-        past = await self._reader.past(wanted.bank_id or 0, wanted.revision, wanted.after)
         fetching = _Fetching(self._reader, past)
         try:
             return await self._slices.run(
