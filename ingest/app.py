@@ -17,12 +17,15 @@ from ingest.api.keys import (
     LOCK,
     SINGLE_ITEMS,
     WATCHDOG,
+    WEBHOOK,
     Lifecycle,
+    Webhook,
 )
 from ingest.api.routes import ROUTES
 from ingest.banks import create_bank, push_notices
 from ingest.errors import BankUnavailableError
 from ingest.items.migration import Migration
+from ingest.items.pushes import PushInbox, PushWorker
 from ingest.items.single import SingleItems
 from ingest.items.synchronization import Synchronization
 from ingest.jobs.catalog import JobCatalog
@@ -54,7 +57,7 @@ def create_app(settings: Settings) -> web.Application:
     app[BANK_PROBE] = BankProbe()
     app.on_response_prepare.append(add_request_id)
     # Torn down in reverse, so jobs wind down while bank and database are still open.
-    app.cleanup_ctx.extend([_database, _item_bank, _jobs])
+    app.cleanup_ctx.extend([_database, _item_bank, _jobs, _pushes])
     app.add_routes(ROUTES)
     return app
 
@@ -129,3 +132,14 @@ async def _jobs(app: web.Application) -> AsyncIterator[None]:
         yield
     await engine.drain(grace_s=server.shutdown_grace_s, by="service")
     app[SINGLE_ITEMS].close()
+
+
+async def _pushes(app: web.Application) -> AsyncIterator[None]:
+    inbox = PushInbox(app[DATABASE])
+    app[WEBHOOK] = Webhook(token=app[SETTINGS].secrets.webhook_token, inbox=inbox)
+    worker = PushWorker(inbox, app[DATABASE], app[SINGLE_ITEMS])
+    working = asyncio.create_task(worker.run(), name="worker of pushes")
+    yield
+    working.cancel()
+    await asyncio.wait({working})
+    await inbox.settle()

@@ -4,11 +4,14 @@ import asyncio
 from typing import Final
 
 from aiohttp import web
+from attrs import frozen
 
 from ingest.bank.base import ItemBank
+from ingest.items.pushes import PushInbox
 from ingest.items.single import SingleItems
 from ingest.jobs.service import JobService
 from ingest.jobs.watchdog import LoopWatchdog
+from ingest.model.secret import Secret
 from ingest.storage.database import Database
 from ingest.storage.lock import DatabaseLock
 
@@ -28,10 +31,20 @@ class Lifecycle:
         return not self.closing.is_set()
 
 
+@frozen(kw_only=True)
+class Webhook:
+    """What takes in the bank's notifications."""
+
+    #: What they are known by; None where none are taken.
+    token: Secret | None
+    inbox: PushInbox
+
+
 LIFECYCLE: Final = web.AppKey("lifecycle", Lifecycle)
 DATABASE: Final = web.AppKey("database", Database)
 LOCK: Final = web.AppKey("lock", DatabaseLock)
 BANK: Final = web.AppKey("bank", ItemBank)
 JOBS: Final = web.AppKey("jobs", JobService)
 WATCHDOG: Final = web.AppKey("watchdog", LoopWatchdog)
+WEBHOOK: Final = web.AppKey("webhook", Webhook)
 SINGLE_ITEMS: Final = web.AppKey("single_items", SingleItems)

@@ -4,13 +4,14 @@ from typing import Final
 
 from aiohttp import web
 
-from ingest.api import events, health, items, jobs
+from ingest.api import events, health, items, jobs, webhook
 
 ROUTES: Final = (
     web.post("/sync", jobs.start_synchronization),
     web.post("/migrate", jobs.start_migration),
     web.post("/sync/{item_id}", items.synchronize_one),
     web.post("/migrate/{item_id}", items.migrate_one),
+    web.post("/webhook", webhook.receive),
     web.put("/abandon/{instance_id}", jobs.abandon),
     web.get("/jobs", jobs.list_jobs),
     web.get("/executions", jobs.list_executions),
