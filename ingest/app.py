@@ -8,7 +8,7 @@ import structlog
 from aiohttp import web
 
 from ingest.api.errors import add_request_id, answer_errors
-from ingest.api.health import BANK_PROBE, BankProbe
+from ingest.api.health import BANK_PROBE, DOWN, BankProbe
 from ingest.api.keys import (
     BANK,
     DATABASE,
@@ -23,7 +23,6 @@ from ingest.api.keys import (
 )
 from ingest.api.routes import ROUTES
 from ingest.banks import create_bank, push_notices
-from ingest.errors import BankUnavailableError
 from ingest.items.migration import Migration
 from ingest.items.pushes import PushInbox, PushWorker
 from ingest.items.single import SingleItems
@@ -97,12 +96,12 @@ async def _hold(lock: DatabaseLock) -> None:
 
 async def _item_bank(app: web.Application) -> AsyncIterator[None]:
     bank = create_bank(app[SETTINGS])
-    try:
-        await bank.check()
-    except BankUnavailableError as error:
-        _log.warning("item bank is not available", reason=str(error))
+    state = await app[BANK_PROBE].state(bank)
+    if state["status"] == DOWN:
+        _log.warning("item bank is not available", reason=state["message"])
     app[BANK] = bank
     yield
+    await app[BANK_PROBE].close()
     await bank.aclose()
 
 

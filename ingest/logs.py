@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import orjson
 import structlog
+from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 from structlog.typing import Processor
 
 from ingest.log_lines import LineWriter
@@ -57,6 +58,7 @@ def configure(settings: LogSettings) -> None:
         logger_factory=lambda *_: _Logger(writer),
         cache_logger_on_first_use=True,
     )
+    set_on_retry_hooks([_log_retry])
     handler = _Handler(writer)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -67,6 +69,18 @@ def configure(settings: LogSettings) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(_LIBRARIES)
+
+
+def _log_retry(details: RetryDetails) -> None:
+    """Say that something is tried again; quietly where it is counted as well, as the cause says."""
+    log = structlog.get_logger(__name__)
+    is_counted = getattr(details.caused_by, "is_counted", False)
+    (log.debug if is_counted else log.warning)(
+        "trying again",
+        reason=str(details.caused_by),
+        failures=details.retry_num,
+        after_s=round(details.wait_for, 3),
+    )
 
 
 def flush(within_s: float = LAST_LINES_S) -> None:

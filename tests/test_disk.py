@@ -133,7 +133,7 @@ async def test_a_job_outlasts_a_full_disk(
     async with open_disk(settings, tmp_path / "disk") as disk:
         await synchronizing(disk.client)
         disk.fill()
-        await disk.service.logged("stamina.retry_scheduled")
+        await disk.service.logged("trying again")
         disk.make_room()
         document = await ended(disk, 1)
         assert document["status"] == "COMPLETED"

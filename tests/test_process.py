@@ -102,7 +102,7 @@ async def test_an_abandon_that_is_under_way_outlives_the_signal(settings: Settin
             # While another one writes, neither stop nor end can be recorded: the abandon waits.
             other.execute("BEGIN IMMEDIATE")
             abandon = asyncio.create_task(client.put("/abandon/1").__aenter__())
-            await service.logged("stop not recorded yet", "stamina.retry_scheduled")
+            await service.logged("stop not recorded yet", "trying again")
             service.process.terminate()
             await service.logged("service stopping")
             assert not abandon.done()

@@ -29,6 +29,9 @@ T = TypeVar("T")
 
 _HASH: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
+#: For so long a check that went well stands for those after it.
+CHECK_EVERY_S: Final = 5.0
+
 #: What a group is listed and read like, where nothing is said.
 _HOW: Final = How()
 _LIMITS: Final = Limits()
@@ -78,11 +81,15 @@ class GitLabBank:
         self._pace = pace or Pace(None)
         self._at_once = limits.at_once
         self._reader = ProjectReader(self.client)
+        self._checked_until = 0.0
         self._deriver = Deriver(self._reader, threads=limits.at_once)
 
     async def check(self) -> None:
-        """See `ItemBank.check`."""
-        await self.group.look()
+        """See `ItemBank.check`. However often it is asked, GitLab is asked only now and then."""
+        loop = asyncio.get_running_loop()
+        if loop.time() >= self._checked_until:
+            await self.group.look()
+            self._checked_until = loop.time() + CHECK_EVERY_S
 
     def scan(self, since: str | None = None) -> GitLabScan:
         """See `ItemBank.scan`."""

@@ -4,6 +4,8 @@ aiohttp's own errors carry the request's headers, which logs and reprs show: non
 the client.
 """
 
+from typing import Final
+
 
 class AskError(Exception):
     """An answer cannot be had. The message says what was asked and what came."""
@@ -14,7 +16,10 @@ class TryAgainError(AskError):
 
     Attributes:
         after_s: When, as GitLab itself says; None where it does not.
+        is_counted: Tells the log that the execution counts what is tried again.
     """
+
+    is_counted: Final = True
 
     def __init__(self, message: str, *, after_s: float | None = None) -> None:
         super().__init__(message)

@@ -82,6 +82,7 @@ class Transport:
         self._hidden = [*hidden, *([] if token is None else [token])]
         self._session: aiohttp.ClientSession | None = None
         self._failed_in_a_row = 0
+        self._is_closed = False
 
     async def send(
         self,
@@ -110,7 +111,8 @@ class Transport:
         )
 
     async def aclose(self) -> None:
-        """Close every connection."""
+        """Close every connection, for good."""
+        self._is_closed = True
         if self._session is not None:
             await self._session.close()
             self._session = None
@@ -195,6 +197,8 @@ class Transport:
                 self.outcomes[outcome] += 1
 
     def _open(self) -> aiohttp.ClientSession:
+        if self._is_closed:
+            raise AskError("the service has closed its connections")
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 self.origin,
