@@ -40,6 +40,8 @@ async def branch(request: web.Request) -> web.Response:
     found = await _read(request, project, read)
     if found is None:
         raise not_found("Branch")
+    if request.method == "HEAD":
+        return web.Response(status=204)
     commit, is_default = found
     shown = views.branch(name, commit, project, base(request), is_default=is_default)
     return json_response(shown)
@@ -115,7 +117,7 @@ async def tree(request: web.Request) -> web.Response:
 async def raw_file(request: web.Request) -> web.Response:
     """Return a file as it is, with what is known of it in headers; on HEAD these alone."""
     project, query = request.app[WORLD].project(request), request.query
-    path, ref = request.match_info["path"].removeprefix("/"), query.get("ref")
+    path, ref = request.match_info["file_path"].removeprefix("/"), query.get("ref")
 
     def read(repository: pygit2.Repository, _: Slice) -> reading.Blob:
         found = reading.resolve(repository, ref)

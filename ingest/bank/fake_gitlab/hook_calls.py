@@ -25,7 +25,8 @@ _COMMITS: Final = 20
 
 _TEXTS: Final = ("url", "token", "push_events_branch_filter", "branch_filter_strategy")
 _BOOLEANS: Final = ("push_events", "enable_ssl_verification", *OTHER_EVENTS)
-_KNOWN: Final = (*_TEXTS, "name", "description", *_BOOLEANS)
+#: What may be said of a hook.
+KNOWN: Final = (*_TEXTS, "name", "description", *_BOOLEANS)
 
 
 async def hooks(request: web.Request) -> web.Response:
@@ -174,7 +175,7 @@ async def _details(request: web.Request) -> dict[str, Any]:
     details: dict[str, Any] = {}
     others: dict[str, bool] = {}
     for name, value in given.items():
-        if name not in _KNOWN:
+        if name not in KNOWN:
             continue  # as GitLab does with what it does not know
         if name in OTHER_EVENTS:
             others[name] = _truth(name, value)

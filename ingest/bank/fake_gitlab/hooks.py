@@ -209,9 +209,10 @@ class Hooks:
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             made.error = f"{type(error).__name__}: {error}"
         made.took_s = time.monotonic() - begun
-        self._settle(hook, ok=made.status is not None and 200 <= made.status < 400)  # noqa: PLR2004
+        self.settle(hook, ok=made.status is not None and 200 <= made.status < 400)  # noqa: PLR2004
 
-    def _settle(self, hook: Hook, *, ok: bool) -> None:
+    def settle(self, hook: Hook, *, ok: bool) -> None:
+        """Take note of how a call ended."""
         if ok:
             hook.failures, hook.rests_until = 0, None
             return

@@ -1,7 +1,8 @@
 """The handlers of groups, lists of projects, and single projects."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any, Final
 
 from aiohttp import web
 
@@ -17,10 +18,21 @@ from ingest.bank.fake_gitlab.paging import (
     page_of,
 )
 from ingest.bank.fake_gitlab.projects import Project, after
+from ingest.bank.fake_gitlab.reading import Look
 from ingest.bank.fake_gitlab.refusals import Refusal, json_response
 from ingest.bank.fake_gitlab.world import WORLD, World, base
 
-_ORDERS = ("created_at", "id", "name", "path", "updated_at", "last_activity_at", "similarity")
+View = Callable[[Project, Look, datetime, str], dict[str, Any]]
+
+_ORDERS: Final = (
+    "created_at",
+    "id",
+    "name",
+    "path",
+    "updated_at",
+    "last_activity_at",
+    "similarity",
+)
 
 
 async def group(request: web.Request) -> web.Response:
@@ -59,22 +71,25 @@ async def projects(request: web.Request) -> web.Response:
     shown = shown if token.sees_projects else []
     if choice(query, "pagination", "legacy", "keyset") == "keyset":
         return await _keyset_page(request, shown)
-    return await _offset_page(request, shown)
+    return await _offset_page(request, shown, views.accessible_project)
 
 
 async def project(request: web.Request) -> web.Response:
     """Return one project."""
     world = request.app[WORLD]
-    (shown,) = await _shown(world, request, [world.project(request)])
+    found = [world.project(request)]
+    (shown,) = await _shown(world, request, found, views.accessible_project)
     return json_response(shown)
 
 
-async def _offset_page(request: web.Request, shown: Sequence[Project]) -> web.Response:
+async def _offset_page(
+    request: web.Request, shown: Sequence[Project], view: View = views.project
+) -> web.Response:
     page = page_of(request.query)
     check_offset(page)
     ordered = _ordered(request.query, _searched(request.query, shown))
     headers = offset_headers(request, page, len(ordered))
-    document = await _shown(request.app[WORLD], request, page.of(ordered))
+    document = await _shown(request.app[WORLD], request, page.of(ordered), view)
     return json_response(document, headers=headers)
 
 
@@ -95,15 +110,15 @@ async def _keyset_page(request: web.Request, shown: list[Project]) -> web.Respon
     headers = {}
     if rows:
         headers["Link"] = link(request, {name: rows[-1].id}, "next")
-    document = await _shown(request.app[WORLD], request, rows)
+    document = await _shown(request.app[WORLD], request, rows, views.accessible_project)
     return json_response(document, headers=headers)
 
 
 async def _shown(
-    world: World, request: web.Request, found: Sequence[Project]
+    world: World, request: web.Request, found: Sequence[Project], view: View = views.project
 ) -> list[dict[str, Any]]:
-    simple = boolean(request.query, "simple", default=False)
-    view = views.simple_project if simple else views.project
+    if boolean(request.query, "simple", default=False):
+        view = views.simple_project
     looks = await world.look(found)
     return [
         view(one, look, world.activity.of(one, look), base(request))

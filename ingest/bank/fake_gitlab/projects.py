@@ -108,6 +108,8 @@ class Projects:
     def __init__(self, root: Path, group: str) -> None:
         self.root = root
         self.group = Group(group)
+        #: How many listings of the folder it has taken.
+        self.listings = 0
         self._by_key: dict[str, Project] = {}
         self._by_id: dict[int, Project] = {}
         self._by_path: dict[str, Project] = {}
@@ -125,6 +127,7 @@ class Projects:
 
     def take(self, listed: Listed) -> None:
         """Be what a listing has found."""
+        self.listings += 1
         found = listed.repositories
         self._deleted &= found.keys()
         for key in self._by_key.keys() - found.keys():

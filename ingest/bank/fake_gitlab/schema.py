@@ -36,11 +36,7 @@ TYPES: Final[Mapping[str, Mapping[str, FieldOf]]] = MappingProxyType(
                 {**_PAGING, "ids": "[ID!]", "membership": "Boolean", "search": "String"},
                 is_connection=True,
             ),
-            "currentUser": FieldOf("CurrentUser"),
-            "metadata": FieldOf("Metadata"),
         },
-        "CurrentUser": {"id": FieldOf("UserID"), "username": FieldOf("String")},
-        "Metadata": {"version": FieldOf("String"), "revision": FieldOf("String")},
         "Group": {
             "id": FieldOf("ID"),
             "name": FieldOf("String"),

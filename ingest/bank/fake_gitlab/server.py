@@ -19,7 +19,7 @@ GRAPHQL_PATH: Final = "/api/graphql"
 
 _BODY_MAX_BYTES: Final = 10 * 1024 * 1024
 _PROJECT: Final = f"{_API}/projects/{{id}}"
-_FILE: Final = f"{_PROJECT}/repository/files/{{path:.+}}/raw"
+_FILE: Final = f"{_PROJECT}/repository/files/{{file_path:.+}}/raw"
 
 #: What it answers of GitLab's; HEAD goes with GET.
 ROUTES: Final = (
@@ -95,7 +95,7 @@ async def _record(request: web.Request, handler: Handler) -> web.StreamResponse:
         if fault is None:
             response: web.StreamResponse = await _answered(world, request, handler)
         else:
-            noted.fault = fault.kind
+            noted.fault = fault.kind.value
             response = await misbehave(fault, request, lambda: _answered(world, request, handler))
         if request.transport is not None and not request.transport.is_closing():
             noted.status = response.status

@@ -107,7 +107,8 @@ class _Parser:
         found: dict[str, dict[str, Any]] = {}
         while self.at("@"):
             self.take("@")
-            found[self.name()] = self._arguments()
+            name = self.name()
+            found[name] = self._arguments()
         return found
 
     def name(self) -> str:

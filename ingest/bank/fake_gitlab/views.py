@@ -53,7 +53,6 @@ def group(shown: Group, base: str) -> Json:
 
 def project(shown: Project, look: Look, active_at: datetime, base: str) -> Json:
     """Return a project with all that the service could ask for."""
-    namespace = Group(shown.namespace)
     address = f"{base}/api/v4/projects/{shown.id}"
     links = {
         "self": address,
@@ -89,11 +88,15 @@ def project(shown: Project, look: Look, active_at: datetime, base: str) -> Json:
         "repository_access_level": "enabled",
         "merge_method": "merge",
         "autoclose_referenced_issues": True,
-        "permissions": {
-            "project_access": None,
-            "group_access": {"access_level": 40, "notification_level": 3},
-        },
-        "namespace": _namespace(namespace, base),
+    }
+
+
+def accessible_project(shown: Project, look: Look, active_at: datetime, base: str) -> Json:
+    """Return a project with what its token's owner may do."""
+    access = {"access_level": 40, "notification_level": 3}
+    return {
+        **project(shown, look, active_at, base),
+        "permissions": {"project_access": None, "group_access": access},
     }
 
 

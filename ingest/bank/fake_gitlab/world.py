@@ -42,9 +42,12 @@ class World:
             OSError: It cannot be listed.
         """
         async with self._listing:
-            if self.projects.is_stale():
-                root = self.projects.root
-                self.projects.take(await self.slices.run(lambda _: list_folder(root)))
+            if not self.projects.is_stale():
+                return
+            root, before = self.projects.root, self.projects.listings
+            listed = await self.slices.run(lambda _: list_folder(root))
+            if self.projects.listings == before:  # else a newer one has come in between
+                self.projects.take(listed)
 
     async def look(self, projects: Sequence[Project]) -> list[Look]:
         """Return how the repositories of projects stand now."""
