@@ -1,5 +1,6 @@
 """The limit of requests in a minute, and the headers that tell of it."""
 
+import math
 import time
 from collections.abc import Callable
 from typing import Final
@@ -52,6 +53,6 @@ class RateLimit:
         }
         if observed <= self.per_window:
             return headers, None
-        headers["Retry-After"] = str(max(int(ends_at - now) + 1, 1))
+        headers["Retry-After"] = str(max(math.ceil(ends_at - now), 1))
         refusal = web.Response(text="Retry later\n", status=429, content_type="text/plain")
         return headers, refusal

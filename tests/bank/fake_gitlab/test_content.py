@@ -80,6 +80,19 @@ async def test_a_log_follows_first_parents_when_asked_to(asker: Asker, item: Rep
     assert line == [merged, base]
 
 
+async def test_a_merge_that_takes_a_file_as_it_was_did_not_change_it(
+    asker: Asker, item: Repository
+) -> None:
+    """As git tells a file's log: a merge is in it only where it differs from every parent."""
+    base = item.commit(b"1")
+    side = item.commit(b"side", anew=True)
+    item.git("update-ref", "refs/heads/main", base)
+    merged = commit_folders(item, {"item.json": b"side"}, merge=side)
+    answer = await asker.get(f"{PROJECT}/repository/commits", path="item.json")
+    assert {one["id"] for one in answer.json} == {base, side}
+    assert merged not in {base, side}
+
+
 async def test_a_repository_without_a_commit_has_an_empty_log(
     asker: Asker, item: Repository
 ) -> None:

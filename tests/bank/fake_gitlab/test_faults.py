@@ -65,7 +65,7 @@ async def test_a_body_that_ends_in_its_middle(asker: Asker, kind: str) -> None:
     asker.gitlab.faults.add(kind, times=1)
     async with asker.session.get(f"/api/v4{PROJECT}") as response:
         assert response.status == 200
-        assert response.headers["RateLimit-Observed"] == "2"
+        assert "RateLimit-Observed" in response.headers
         if kind == "cut_body":
             assert response.headers["Content-Length"] == f"{len(whole)}"
             with pytest.raises(ClientPayloadError):
