@@ -263,7 +263,12 @@ def test_bad_items_come_after_the_good_ones(tmp_path: Path) -> None:
     assert (first.items, first.last_id) == (5, 100_005)
     assert list(first.problems.values()) == [*BAD_KINDS, BAD_KINDS[0]]
     assert [int(key) for key in first.problems] == list(range(100_006, 100_007 + len(BAD_KINDS)))
-    elsewhere = {ProblemKind.UNMAPPABLE, ProblemKind.NOT_A_FOLDER}
+    elsewhere = {
+        ProblemKind.UNMAPPABLE,
+        ProblemKind.NOT_A_FOLDER,
+        ProblemKind.NOT_ANSWERED,
+        ProblemKind.RENAMED,
+    }
     assert set(BAD_KINDS) == set(ProblemKind) - elsewhere
     for name, head in without.items():
         assert str(_head(tmp_path / "one" / name).id) == head

@@ -40,7 +40,12 @@ _PROJECT_FIELDS: Final = frozenset(
     }
 )
 
-GROUP: Final = Call(path="/groups/{id}", fields=frozenset({"id", "full_path"}))
+#: Without saying so, a hundred of its projects come along.
+GROUP: Final = Call(
+    path="/groups/{id}",
+    parameters=frozenset({"with_projects"}),
+    fields=frozenset({"id", "full_path"}),
+)
 
 GROUP_PROJECTS: Final = Call(
     path="/groups/{id}/projects",

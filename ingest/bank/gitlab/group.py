@@ -47,7 +47,12 @@ class ItemGroup:
             BankUnavailableError: It cannot be had; the message says which right may be missing.
         """
         try:
-            return await self._client.ask(GROUP, {"id": self.path}, tell=lambda d: fact(Group, d))
+            return await self._client.ask(
+                GROUP,
+                {"id": self.path},
+                {"with_projects": "false"},
+                tell=lambda d: fact(Group, d),
+            )
         except AskError as error:
             raise self.unavailable(error) from None
 

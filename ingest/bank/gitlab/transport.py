@@ -4,11 +4,12 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from importlib.metadata import version
+from types import SimpleNamespace
 from typing import Final, TypeVar
 
 import aiohttp
 import stamina
-from attrs import frozen
+from attrs import define, frozen
 from yarl import URL
 
 from ingest.bank.gitlab.answers import check, excerpt
@@ -168,8 +169,6 @@ class Transport:
     ) -> T:
         meter = current_meter()
         async with self._pressure.turn(meter):
-            meter.requests += 1
-            self.total.requests += 1
             outcome = "cancelled"
             try:
                 async with self._open().request(
@@ -180,6 +179,7 @@ class Transport:
                     data=sending.body,
                     headers=self._headers(sending.body),
                     allow_redirects=False,
+                    trace_request_ctx=_Sent(meters=(meter, self.total)),
                 ) as response:
                     outcome = str(response.status)
                     self._pressure.heed(response.headers)
@@ -205,6 +205,7 @@ class Transport:
                 connector=aiohttp.TCPConnector(limit=self._limits.at_once),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(total=self._limits.timeout_s, sock_connect=CONNECT_S),
+                trace_configs=[_counting()],
                 headers={"User-Agent": f"item-ingest-service/{version('item-ingest-service')}"},
             )
         return self._session
@@ -226,6 +227,35 @@ class Transport:
         if isinstance(error, TimeoutError):
             return f"no whole answer within {self._limits.timeout_s:g} seconds"
         return self._hide(excerpt(f"{type(error).__name__}: {error}"))
+
+
+@define
+class _Sent:
+    """Counts how often a request is really sent: aiohttp itself repeats one that a server cut."""
+
+    meters: tuple[Meter, Meter]
+    times: int = 0
+
+    def count(self) -> None:
+        """Count once more."""
+        self.times += 1
+        for meter in self.meters:
+            meter.requests += 1
+            if self.times > 1:
+                meter.retried += 1
+
+
+def _counting() -> aiohttp.TraceConfig:
+    async def sent(
+        _session: aiohttp.ClientSession,
+        context: SimpleNamespace,
+        _parameters: aiohttp.TraceRequestHeadersSentParams,
+    ) -> None:
+        context.trace_request_ctx.count()
+
+    config = aiohttp.TraceConfig()
+    config.on_request_headers_sent.append(sent)
+    return config
 
 
 def _again(error: Exception) -> bool | float:
