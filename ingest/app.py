@@ -15,12 +15,14 @@ from ingest.api.keys import (
     JOBS,
     LIFECYCLE,
     LOCK,
+    METRICS,
     SINGLE_ITEMS,
     WATCHDOG,
     WEBHOOK,
     Lifecycle,
     Webhook,
 )
+from ingest.api.metrics import LOOKOUT, Lookout, count_requests
 from ingest.api.routes import ROUTES
 from ingest.banks import create_bank, push_notices
 from ingest.items.migration import Migration
@@ -32,10 +34,12 @@ from ingest.jobs.engine import JobEngine
 from ingest.jobs.local import LocalEngine
 from ingest.jobs.service import JobService
 from ingest.jobs.watchdog import LoopWatchdog
+from ingest.metrics.instruments import Metrics
 from ingest.settings import Settings
 from ingest.storage.database import Database
 from ingest.storage.execution_queries import ExecutionQueries
 from ingest.storage.executions import ExecutionStore
+from ingest.storage.figures import last_successes
 from ingest.storage.lock import DatabaseLock
 from ingest.storage.schema import upgrade
 
@@ -50,13 +54,14 @@ _log = structlog.get_logger(__name__)
 
 def create_app(settings: Settings) -> web.Application:
     """Build the application. Nothing is opened until it starts."""
-    app = web.Application(middlewares=[answer_errors])
+    app = web.Application(middlewares=[count_requests, answer_errors])
     app[SETTINGS] = settings
+    app[METRICS] = Metrics([Synchronization.name, Migration.name])
     app[LIFECYCLE] = Lifecycle()
     app[BANK_PROBE] = BankProbe()
     app.on_response_prepare.append(add_request_id)
     # Torn down in reverse, so jobs wind down while bank and database are still open.
-    app.cleanup_ctx.extend([_database, _item_bank, _jobs, _pushes])
+    app.cleanup_ctx.extend([_database, _item_bank, _jobs, _pushes, _scrapes])
     app.add_routes(ROUTES)
     return app
 
@@ -108,7 +113,13 @@ async def _item_bank(app: web.Application) -> AsyncIterator[None]:
 async def _jobs(app: web.Application) -> AsyncIterator[None]:
     bank, database, server = app[BANK], app[DATABASE], app[SETTINGS].server
     retry_for_s = app[SETTINGS].database.retry_for_s
-    engine = LocalEngine(database, retry_for_s=retry_for_s, is_owner=app[LOCK].holds)
+    metrics = app[METRICS]
+    engine = LocalEngine(
+        database,
+        retry_for_s=retry_for_s,
+        is_owner=app[LOCK].holds,
+        observer=metrics.jobs,
+    )
     catalog = JobCatalog(
         [
             Synchronization(
@@ -121,10 +132,14 @@ async def _jobs(app: web.Application) -> AsyncIterator[None]:
         await ExecutionStore(database).instances(),
     )
     app[ENGINE] = engine
-    watchdog = LoopWatchdog(engine.running)
-    app[WATCHDOG] = watchdog
+    watchdog = LoopWatchdog(engine.running, on_beat=metrics.loop_was_late)
+    app[WATCHDOG] = metrics.state.watchdog = watchdog
     app[JOBS] = JobService(
-        catalog, engine, ExecutionQueries(database), abandon_grace_s=server.abandon_grace_s
+        catalog,
+        engine,
+        ExecutionQueries(database),
+        abandon_grace_s=server.abandon_grace_s,
+        observer=metrics.jobs,
     )
     app[SINGLE_ITEMS] = SingleItems(bank, database)
     async with watchdog:
@@ -142,3 +157,10 @@ async def _pushes(app: web.Application) -> AsyncIterator[None]:
     working.cancel()
     await asyncio.wait({working})
     await inbox.settle()
+
+
+async def _scrapes(app: web.Application) -> AsyncIterator[None]:
+    app[METRICS].jobs.remember(await app[DATABASE].read(last_successes))
+    app[LOOKOUT] = Lookout()
+    yield
+    await app[LOOKOUT].close()

@@ -8,7 +8,7 @@ from aiohttp import web
 from aiohttp_sse import sse_response
 
 from ingest.api import params, views
-from ingest.api.keys import JOBS, LIFECYCLE
+from ingest.api.keys import JOBS, LIFECYCLE, METRICS
 from ingest.model.job import ENDED
 
 #: At most this often is a change sent.
@@ -25,17 +25,19 @@ async def stream_execution(request: web.Request) -> web.StreamResponse:
     jobs, drained = request.app[JOBS], request.app[LIFECYCLE].drained
     is_last = drained.is_set()
     execution = await jobs.execution(execution_id)
-    async with sse_response(request, sep="\n") as stream:
-        sent = None
-        while stream.is_connected():
-            if execution.version != sent:
-                await stream.send(orjson.dumps(views.execution(execution)).decode())
-                sent = execution.version
-            if execution.status in ENDED or is_last:
-                break
-            await _pause(drained)
-            is_last = drained.is_set()
-            execution = await jobs.execution(execution_id)
+    streams = request.app[METRICS].requests.streams
+    with streams.track_inprogress():
+        async with sse_response(request, sep="\n") as stream:
+            sent = None
+            while stream.is_connected():
+                if execution.version != sent:
+                    await stream.send(orjson.dumps(views.execution(execution)).decode())
+                    sent = execution.version
+                if execution.status in ENDED or is_last:
+                    break
+                await _pause(drained)
+                is_last = drained.is_set()
+                execution = await jobs.execution(execution_id)
     return stream
 
 

@@ -11,6 +11,7 @@ from ingest.items.pushes import PushInbox
 from ingest.items.single import SingleItems
 from ingest.jobs.service import JobService
 from ingest.jobs.watchdog import LoopWatchdog
+from ingest.metrics.instruments import Metrics
 from ingest.model.secret import Secret
 from ingest.storage.database import Database
 from ingest.storage.lock import DatabaseLock
@@ -48,3 +49,4 @@ JOBS: Final = web.AppKey("jobs", JobService)
 WATCHDOG: Final = web.AppKey("watchdog", LoopWatchdog)
 WEBHOOK: Final = web.AppKey("webhook", Webhook)
 SINGLE_ITEMS: Final = web.AppKey("single_items", SingleItems)
+METRICS: Final = web.AppKey("metrics", Metrics)

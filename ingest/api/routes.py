@@ -4,7 +4,7 @@ from typing import Final
 
 from aiohttp import web
 
-from ingest.api import events, health, items, jobs, webhook
+from ingest.api import events, health, items, jobs, metrics, webhook
 
 ROUTES: Final = (
     web.post("/sync", jobs.start_synchronization),
@@ -23,6 +23,7 @@ ROUTES: Final = (
     web.get("/items", items.list_items),
     web.get("/items/{item_id}", items.get_one),
     web.get("/problems", items.list_problems),
+    web.get("/metrics", metrics.metrics),
     web.get("/health", health.health),
     web.get("/health/live", health.live),
     web.get("/health/ready", health.ready),

@@ -20,6 +20,7 @@ from ingest.errors import (
 )
 from ingest.items.job import Job, JobRun
 from ingest.jobs.engine import Abandoned, Abandonment, NothingToAbandon
+from ingest.jobs.observer import JobObserver, Nobody
 from ingest.jobs.orphans import SERVICE, OrphanSettler
 from ingest.jobs.recorder import Recorder
 from ingest.jobs.refusals import already_running, log_stuck, still_stopping
@@ -57,6 +58,7 @@ class LocalEngine:
         database: Where executions are on record. This process is its only owner.
         retry_for_s: How long a job goes on trying what the database refuses.
         is_owner: Says whether it still is: without that nothing is started or settled.
+        observer: Is told how executions begin, get on and end.
     """
 
     def __init__(
@@ -65,11 +67,13 @@ class LocalEngine:
         *,
         retry_for_s: float,
         is_owner: Callable[[], bool] = lambda: True,
+        observer: JobObserver | None = None,
     ) -> None:
         self.registry = JobRegistry()
         self._database = database
         self._retry_for_s = retry_for_s
         self._is_owner = is_owner
+        self._observer = observer or Nobody()
         self._store = ExecutionStore(database)
         self._recorder = Recorder(database)
         self._closing = False
@@ -243,6 +247,7 @@ class LocalEngine:
             owner=owner,
             patience=patience,
             meter=meter,
+            on_written=partial(self._observer.wrote, instance.name),
         )
         run = JobRun(
             writer=writer,
@@ -274,13 +279,17 @@ class LocalEngine:
                 self._record(running), name=f"recorder of execution {started.execution_id}"
             )
         self.registry.add(running)
+        self._observer.began(instance.name)
 
     async def _record(self, running: RunningJob) -> JobExecution | None:
+        execution = None
         try:
-            return await self._recorder.record(running)
+            execution = await self._recorder.record(running)
         finally:
             # Whatever became of it: a job that is not here any more can be started again.
             self.registry.remove(running)
+            self._observer.ended(running.instance.name, execution)
+        return execution
 
     async def _work(self, job: Job, run: JobRun) -> str:
         _log.info("job started", resumed=run.checkpoint is not None)

@@ -1,12 +1,16 @@
 """The use cases: start a job, abandon it, see what runs."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final
 
-from attrs import frozen
+from attrs import define, frozen
 
+from ingest.errors import IngestError
 from ingest.jobs.catalog import JobCatalog
-from ingest.jobs.engine import Abandonment, JobEngine
+from ingest.jobs.engine import Abandoned, Abandonment, JobEngine, NothingToAbandon
+from ingest.jobs.observer import JobObserver, Nobody
 from ingest.model.job import (
     Ask,
     ExecutionEvent,
@@ -21,6 +25,19 @@ from ingest.storage.execution_queries import ExecutionQueries
 from ingest.storage.plans import PlannedItem
 
 _NO_PARAMETERS: Final = JobParameters()
+
+#: How a start is answered that is not refused; a refusal is named by its error's code.
+STARTED: Final = "started"
+
+#: How an abandon is answered: carried out; nothing ran; its work goes on; its work has ended, and
+#: that could not be written. A refusal is named by its error's code.
+ABANDONED: Final = "abandoned"
+NOTHING: Final = "nothing"
+STOPPING: Final = "stopping"
+UNRECORDED: Final = "unrecorded"
+
+#: What becomes of an answer to somebody who went away, or of a fault of ours.
+NO_ANSWER: Final = "no_answer"
 
 
 @frozen(kw_only=True)
@@ -40,6 +57,7 @@ class JobService:
         engine: What runs them.
         queries: What is on record of them.
         abandon_grace_s: The longest that an abandon waits.
+        observer: Is told of every start and abandon, how it was answered and how long that took.
     """
 
     def __init__(
@@ -49,11 +67,13 @@ class JobService:
         queries: ExecutionQueries,
         *,
         abandon_grace_s: float,
+        observer: JobObserver | None = None,
     ) -> None:
         self._catalog = catalog
         self._engine = engine
         self._queries = queries
         self._abandon_grace_s = abandon_grace_s
+        self._observer = observer or Nobody()
 
     @property
     def abandon_grace_s(self) -> float:
@@ -69,9 +89,11 @@ class JobService:
             See `JobEngine.start`.
         """
         instance = self._catalog.named(job_name)
-        execution_id = await self._engine.start(
-            instance, self._catalog.job(instance), ask, parameters
-        )
+        with _answered(instance.name, self._observer.start_answered) as outcome:
+            execution_id = await self._engine.start(
+                instance, self._catalog.job(instance), ask, parameters
+            )
+            outcome.name = STARTED
         return instance, execution_id
 
     async def abandon(
@@ -91,7 +113,11 @@ class JobService:
         instance = self._catalog.instance(instance_id)
         longest = self._abandon_grace_s
         waits = longest if wait_s is None else min(wait_s, longest)
-        became = await self._engine.abandon(instance, ask, wait_s=waits, execution_id=execution_id)
+        with _answered(instance.name, self._observer.abandon_answered) as outcome:
+            became = await self._engine.abandon(
+                instance, ask, wait_s=waits, execution_id=execution_id
+            )
+            outcome.name = _abandon_outcome(became)
         return instance, became
 
     def stack(self, execution_id: int) -> list[str] | None:
@@ -163,3 +189,29 @@ class JobService:
             JobExecutionNotFoundError: There is none with this id.
         """
         return await self._queries.history(execution_id)
+
+
+@define
+class _Outcome:
+    name: str = NO_ANSWER
+
+
+@contextmanager
+def _answered(job_name: str, tell: Callable[[str, str, float], None]) -> Iterator[_Outcome]:
+    """Tell how something was answered, and after how long, whatever that was."""
+    outcome, began = _Outcome(), time.perf_counter()
+    try:
+        yield outcome
+    except IngestError as error:
+        outcome.name = error.code
+        raise
+    finally:
+        tell(job_name, outcome.name, time.perf_counter() - began)
+
+
+def _abandon_outcome(became: Abandonment) -> str:
+    if isinstance(became, Abandoned):
+        return ABANDONED
+    if isinstance(became, NothingToAbandon):
+        return NOTHING
+    return STOPPING if became.unrecorded is None else UNRECORDED

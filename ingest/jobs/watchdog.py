@@ -34,6 +34,7 @@ class LoopWatchdog:
         running: Names what runs now; called in another thread.
         beat_s: How often the loop is expected to come round.
         blocked_s: How long it may stand still before there is a warning.
+        on_beat: Is told after each beat how late it was, in seconds.
     """
 
     def __init__(
@@ -42,8 +43,10 @@ class LoopWatchdog:
         *,
         beat_s: float = BEAT_S,
         blocked_s: float = BLOCKED_S,
+        on_beat: Callable[[float], None] = lambda _: None,
     ) -> None:
         self._running = running
+        self._on_beat = on_beat
         self._beat_s = beat_s
         self._blocked_s = blocked_s
         #: How late the last beat was.
@@ -81,6 +84,7 @@ class LoopWatchdog:
             self.lag_s = max(0.0, now - self._beat_at - self._beat_s)
             self._beat_at = now
             self._lags.append((now, self.lag_s))
+            self._on_beat(self.lag_s)
             while self._lags[0][0] < now - WINDOW_S:
                 self._lags.popleft()
             if self._is_told or self.lag_s > self._blocked_s:

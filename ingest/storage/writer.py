@@ -25,6 +25,10 @@ _log = structlog.get_logger(__name__)
 
 _NO_COUNTS: Final = Counts()
 
+#: Is told what a committed write has added to the counts, how many items it was for, and how many
+#: there are, where that became known.
+OnWritten = Callable[[Counts, int, int | None], None]
+
 
 class ExecutionWriter:
     """Writes a job's rows together with the counts they change, behind the fence.
@@ -39,6 +43,7 @@ class ExecutionWriter:
         owner: What stands in the execution's row while this one may write.
         patience: How long a write is tried; None for once.
         meter: Counts what is asked of the bank for this execution; put on record with each write.
+        on_written: Called after each write, in the event loop; must not raise.
     """
 
     def __init__(
@@ -49,12 +54,14 @@ class ExecutionWriter:
         owner: str,
         patience: Patience | None = None,
         meter: Meter | None = None,
+        on_written: OnWritten = lambda *_: None,
     ) -> None:
         self.execution_id = execution_id
         self._database = database
         self._owner = owner
         self._patience = patience or Patience(0)
         self._meter = meter or Meter()
+        self._on_written = on_written
         #: The fence. Transactions run in a thread of their own, so a lock stands between a
         #: transaction that passes and a caller that closes.
         self._fence = threading.Lock()
@@ -90,9 +97,10 @@ class ExecutionWriter:
             DatabaseUnavailableError: As `Database.write`, for longer than the patience lasts.
         """
         commits_before: int | None = None
+        added = counts
 
         def transaction(connection: Connection) -> None:
-            nonlocal commits_before
+            nonlocal commits_before, added
             commits = self._commits(connection)
             if commits_before is None:
                 commits_before = commits
@@ -107,6 +115,7 @@ class ExecutionWriter:
 
         await self._patience.keep_trying(lambda: self._attempt(transaction))
         self._rollbacks = 0
+        self._on_written(added, processed, total)
 
     async def revoke(self) -> None:
         """Close the fence: on return nothing more can be written for this execution.

@@ -229,3 +229,28 @@ async def test_what_another_execution_commits_is_no_attempt_of_this_one(
         await beside
         await write
     assert (await ExecutionQueries(database).get(begun.execution_id)).counts.created == 1
+
+
+async def test_a_write_is_told_of_once(database: Database) -> None:
+    """What it has added is told when it is on record: not before, and not for every attempt."""
+    begun = await started(database)
+    told: list[tuple[Counts, int, int | None]] = []
+    writer = ExecutionWriter(
+        database,
+        execution_id=begun.execution_id,
+        owner="me",
+        patience=Patience(LONG_S),
+        on_written=lambda *what: told.append(what),
+    )
+    await writer.write(one_row, processed=2, counts=Counts(failed=1), total=9)
+    assert told.pop() == (Counts(created=1, failed=1), 2, 9)
+    for is_committed in (0, 1):
+        fail_after(database, commits=is_committed)
+        async with asyncio.timeout(DEADLINE_S):
+            await writer.write(one_row, processed=1)
+        assert told == [(Counts(created=1), 1, None)]
+        told.clear()
+    await writer.revoke()
+    with pytest.raises(FencedError):
+        await writer.write(one_row)
+    assert told == []

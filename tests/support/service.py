@@ -8,7 +8,7 @@ import orjson
 from aiohttp import ClientResponse, web
 from aiohttp.test_utils import TestClient
 
-from ingest.api.keys import DATABASE, JOBS
+from ingest.api.keys import DATABASE, JOBS, METRICS
 from ingest.app import ENGINE, SETTINGS
 from ingest.items.job import Job
 from ingest.jobs.catalog import JobCatalog
@@ -42,6 +42,7 @@ def use_jobs(app: web.Application, *jobs: ReleasableJob) -> None:
             app[ENGINE],
             ExecutionQueries(database),
             abandon_grace_s=app[SETTINGS].server.abandon_grace_s,
+            observer=app[METRICS].jobs,
         )
         yield
         for job in jobs:
