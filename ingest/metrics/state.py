@@ -71,6 +71,17 @@ def _figures(figures: Figures) -> Iterator[Metric]:
         "Items missing from the bank whose deletion waits for a person's word.",
         figures.withheld_deletions,
     )
+    yield _gauge(
+        "ingest_pending_pushes",
+        "Pushes to the item bank that it has told of and that are not seen to yet.",
+        figures.pending_pushes,
+    )
+    if figures.oldest_push is not None:
+        yield _gauge(
+            "ingest_oldest_pending_push_timestamp_seconds",
+            "When the oldest push that is not seen to yet was told of; absent while there is none.",
+            figures.oldest_push.timestamp(),
+        )
     problems = GaugeMetricFamily(
         "ingest_problems",
         "Items that could not be ingested, by the kind of problem.",

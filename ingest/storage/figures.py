@@ -16,6 +16,7 @@ from ingest.storage.tables import (
     job_execution,
     job_execution_params,
     job_instance,
+    pending_push,
 )
 
 
@@ -35,6 +36,9 @@ class Figures:
     items: int
     problems: Mapping[str, int]
     withheld_deletions: int
+    pending_pushes: int
+    #: When the first of them came.
+    oldest_push: datetime | None
 
 
 @frozen(kw_only=True)
@@ -48,13 +52,17 @@ class Files:
 
 
 def load_figures(connection: Connection) -> Figures:
-    """Count items and problems, each by an index, and nothing else that grows."""
+    """Count items, problems and pushes, each by an index, and nothing else that grows."""
+    push = pending_push.c.first_at
+    pushes, oldest = connection.execute(select(func.count(), func.min(push))).one()
     withheld = unsettled_deletions(connection)
     kinds = select(ingest_problem.c.kind, func.count()).group_by(ingest_problem.c.kind)
     return Figures(
         items=connection.execute(select(func.count()).select_from(item)).scalar_one(),
         problems={row[0]: row[1] for row in connection.execute(kinds)},
         withheld_deletions=0 if withheld is None else withheld.withheld.missing,
+        pending_pushes=pushes,
+        oldest_push=oldest,
     )
 
 

@@ -12,7 +12,7 @@ _log = structlog.get_logger(__name__)
 
 #: The newest version there is in ``migrations/versions``. Named here as well, so that a start
 #: with an up-to-date database need not import Alembic (0.75 s).
-NEWEST: Final = "0004"
+NEWEST: Final = "0005"
 
 
 async def upgrade(database: Database) -> None:

@@ -208,7 +208,7 @@ ingest_problem = Table(
     metadata,
     Column("bank_key", Text, primary_key=True),
     Column("path", Text, nullable=False),
-    Column("kind", Text, nullable=False),
+    Column("kind", Text, nullable=False, index=True),
     Column("message", Text, nullable=False),
     # The revision that was found bad: while the bank still has it, it is not read again.
     Column("commit_hash", Text),

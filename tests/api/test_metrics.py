@@ -3,7 +3,7 @@
 import asyncio
 import shutil
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
 from threading import Event
@@ -18,6 +18,7 @@ from ingest.api.keys import DATABASE, METRICS
 from ingest.app import create_app
 from ingest.settings import BankSettings, Settings
 from tests.conftest import SAMPLE_ITEMS
+from tests.support.databases import change
 from tests.support.scrape import Scrape, scrape, scraped
 from tests.support.scripted_job import ScriptedJob, WhenTold
 from tests.support.service import DEADLINE_S, Client, ended, get, json_of, use_jobs
@@ -245,6 +246,23 @@ async def test_withheld_deletions_are_told(
     assert (await client.post("/sync")).status == 200
     assert (await ended(client, 2))["status"] == "FAILED"
     assert (await scrape(client)).value("ingest_withheld_deletions") == stored
+
+
+async def test_pending_pushes_are_told(app: web.Application, client: Client) -> None:
+    """How many there are, and since when the first of them waits."""
+    found = await scrape(client)
+    assert found.value("ingest_pending_pushes") == 0
+    assert found.series("ingest_oldest_pending_push_timestamp_seconds") == []
+    await change(
+        app[DATABASE],
+        "INSERT INTO pending_push (bank_key, first_at, last_at) VALUES"
+        " ('1', '2020-01-02 00:00:00', '2020-01-03 00:00:00'),"
+        " ('2', '2020-01-01 00:00:00', '2020-01-03 00:00:00')",
+    )
+    found = await scrape(client)
+    assert found.value("ingest_pending_pushes") == 2
+    first = datetime(2020, 1, 1, tzinfo=UTC).timestamp()
+    assert found.value("ingest_oldest_pending_push_timestamp_seconds") == first
 
 
 async def test_a_database_that_is_gone_fails_no_scrape(settings: Settings, client: Client) -> None:
