@@ -11,6 +11,8 @@ _REQUEST_S: Final = (0.005, 0.025, 0.1, 0.5, 2.5, 10, 30)
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
 _OTHER: Final = "other"
 
+_FAULT: Final = "500"
+
 #: What was asked for where no route fits.
 UNMATCHED: Final = "unmatched"
 
@@ -23,6 +25,11 @@ class RequestMetrics:
             "ingest_http_requests_total",
             "HTTP requests answered, by route, method and status.",
             ["route", "method", "status"],
+            registry=registry,
+        )
+        self._faults = Counter(
+            "ingest_http_faults_total",
+            "HTTP requests answered 500: faults of the service.",
             registry=registry,
         )
         self._durations = Histogram(
@@ -45,6 +52,9 @@ class RequestMetrics:
         counter, histogram = self._children(route, method, status)
         counter.inc()
         histogram.observe(took_s)
+        if status == _FAULT:
+            # There from the start, unlike the status: to Prometheus the first one is a rise too.
+            self._faults.inc()
 
     def streamed(self, route: str, method: str, status: str) -> None:
         """Count a request that was answered with a stream: its length says nothing."""

@@ -219,6 +219,22 @@ async def test_requests_are_counted_by_their_route(client: Client) -> None:
     assert again.value("ingest_http_request_duration_seconds_count", **seen) == 1
 
 
+async def test_a_fault_is_counted(app: web.Application, aiohttp_client: AiohttpClient) -> None:
+    """From 0 on, so that the first one is a rise too."""
+
+    async def fail(_request: web.Request) -> web.Response:
+        raise RuntimeError("a fault")
+
+    app.router.add_get("/fault", fail)
+    client = await aiohttp_client(app)
+    assert (await scrape(client)).value("ingest_http_faults_total") == 0
+    assert (await client.get("/fault")).status == 500
+    found = await scrape(client)
+    assert found.value("ingest_http_faults_total") == 1
+    seen = {"route": "/fault", "method": "GET", "status": "500"}
+    assert found.value("ingest_http_requests_total", **seen) == 1
+
+
 async def test_open_event_streams_are_told(jobs: Client, job: ScriptedJob) -> None:
     """As many as are open; how long one was open is no duration of a request."""
     await begun(jobs, job)
