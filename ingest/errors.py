@@ -199,6 +199,12 @@ class DatabaseVersionError(IngestError):
     code = "database_version"
 
 
+class BackupError(IngestError):
+    """A backup was not made: something is in its way, or it cannot be written, or is damaged."""
+
+    code = "backup"
+
+
 class DatabaseUnavailableError(IngestError):
     """The database cannot be read or written now: locked, full, read-only, or gone.
 

@@ -41,6 +41,7 @@ STATUSES: Final = MappingProxyType(
 #: Errors that no request can meet: they end a start, a job or a command.
 NOT_OVER_HTTP: Final = frozenset(
     {
+        errors.BackupError,
         errors.ConfigurationError,
         errors.DatabaseVersionError,
         errors.DeleteGuardError,

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from attrs import frozen
 
-from ingest.errors import DatabaseUnavailableError, InvalidValueError
+from ingest.errors import DatabaseUnavailableError, DatabaseVersionError, InvalidValueError
 from ingest.storage.invariants import Invariant
 from ingest.storage.item_invariants import ITEM_INVARIANTS
 from ingest.storage.job_invariants import JOB_INVARIANTS
@@ -51,6 +51,11 @@ class Finding:
     #: Whether the database is unsound; else it is good to know, and no more.
     is_fault: bool = True
 
+    @property
+    def is_of_file(self) -> bool:
+        """Whether it is the file itself that is damaged, and not what its rows say."""
+        return self.check == _INTEGRITY
+
     def __str__(self) -> str:
         return f"{self.thing} {self.id} {self.wrong}. What to do: {self.remedy}"
 
@@ -84,10 +89,9 @@ def check_database(path: Path, *, busy_timeout_s: float = 5.0) -> Report:
         InvalidValueError: There is no such file.
         DatabaseUnavailableError: It cannot be read now.
     """
-    if not path.is_file():
-        raise InvalidValueError(f"There is no database {path}: name one with --database FILE")
+    require_file(path)
     try:
-        with _opened(path, busy_timeout_s) as connection:
+        with opened(path, busy_timeout_s) as connection:
             return _check(connection, path)
     except sqlite3.OperationalError as error:
         raise DatabaseUnavailableError(f"The database {path} cannot be used: {error}") from error
@@ -96,10 +100,63 @@ def check_database(path: Path, *, busy_timeout_s: float = 5.0) -> Report:
         return Report(checks=1, executions=0, items=0, findings=(torn,))
 
 
+def require_file(path: Path) -> None:
+    """Return if there is a file to look at.
+
+    Raises:
+        InvalidValueError: There is none.
+    """
+    if not path.is_file():
+        raise InvalidValueError(f"There is no database {path}: name one with --database FILE")
+
+
+def check_copy(path: Path) -> Report:
+    """Check a copy that nobody has open, leaving nothing beside it.
+
+    One of an earlier version is checked for being whole, and for nothing that its rows say.
+
+    Raises:
+        DatabaseUnavailableError: It cannot be read now.
+    """
+    try:
+        with opened(path, 0, is_copy=True) as connection:
+            if _versions(connection) == [NEWEST]:
+                return _check(connection, path)
+            found = [*_integrity(connection, path), *_references(connection)]
+            executions, items = _sizes(connection)
+            return Report(checks=2, executions=executions, items=items, findings=tuple(found))
+    except sqlite3.OperationalError as error:
+        raise DatabaseUnavailableError(f"The copy {path} cannot be used: {error}") from error
+    except sqlite3.DatabaseError as error:
+        torn = _of_file(path, f"cannot be read as a database: {error}", _RESTORE)
+        return Report(checks=1, executions=0, items=0, findings=(torn,))
+
+
+def refuse_other_version(connection: sqlite3.Connection, path: Path) -> None:
+    """Return if the database is of this version or of an earlier one.
+
+    Raises:
+        DatabaseVersionError: It is of a newer one, or holds no tables of the service.
+    """
+    versions = _versions(connection)
+    if not versions:
+        raise DatabaseVersionError(
+            f"The database {path} holds no tables of the service: name the service's own"
+        )
+    if max(versions) > NEWEST:
+        raise DatabaseVersionError(
+            f"The database {path} was made by a newer version of the service (its schema is "
+            f"{max(versions)}, and this program's {NEWEST}): use that version's own command"
+        )
+
+
 @contextmanager
-def _opened(path: Path, busy_timeout_s: float) -> Iterator[sqlite3.Connection]:
+def opened(
+    path: Path, busy_timeout_s: float, *, is_copy: bool = False
+) -> Iterator[sqlite3.Connection]:
+    """Open a database only to look at it; *is_copy* says that nobody else has it open."""
     # Read-only by its mode: the last one to close a writable connection would checkpoint.
-    uri = f"{path.resolve().as_uri()}?mode=ro"
+    uri = f"{path.resolve().as_uri()}?{'immutable=1' if is_copy else 'mode=ro'}"
     with closing(sqlite3.connect(uri, uri=True, timeout=busy_timeout_s)) as connection:
         connection.isolation_level = None
         connection.row_factory = sqlite3.Row
@@ -116,10 +173,7 @@ def _check(connection: sqlite3.Connection, path: Path) -> Report:
     for invariant in INVARIANTS:
         found += _broken(connection, invariant)
     running = _running(connection)
-    executions, items = (
-        connection.execute(query).fetchone()[0]
-        for query in ("SELECT count(*) FROM batch_job_execution", "SELECT count(*) FROM item")
-    )
+    executions, items = _sizes(connection)
     connection.execute("COMMIT")
     found += _unowned(connection, path, running)
     return Report(
@@ -130,12 +184,28 @@ def _check(connection: sqlite3.Connection, path: Path) -> Report:
     )
 
 
+def _sizes(connection: sqlite3.Connection) -> tuple[int, int]:
+    executions, items = (
+        connection.execute(query).fetchone()[0]
+        for query in ("SELECT count(*) FROM batch_job_execution", "SELECT count(*) FROM item")
+    )
+    return executions, items
+
+
+def _versions(connection: sqlite3.Connection) -> list[str]:
+    """Return the version on record; more than one only in a database spoilt by hand."""
+    query = "SELECT name FROM sqlite_schema WHERE name = 'alembic_version'"
+    if connection.execute(query).fetchone() is None:
+        return []
+    return [row[0] for row in connection.execute("SELECT version_num FROM alembic_version")]
+
+
 def _schema_version(connection: sqlite3.Connection, path: Path) -> list[Finding]:
     tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_schema")}
     if "alembic_version" not in tables:
         wrong = "holds no tables of the service"
         return [_of_file(path, wrong, "name the service's own database", check=_VERSION)]
-    versions = [row[0] for row in connection.execute("SELECT version_num FROM alembic_version")]
+    versions = _versions(connection)
     wrong = f"is of schema version {', '.join(versions) or 'none'}, and this program of {NEWEST}"
     if max(versions, default="") > NEWEST:
         remedy = "run the newer version of the service, which made it: this one refuses it"
@@ -146,7 +216,7 @@ def _schema_version(connection: sqlite3.Connection, path: Path) -> list[Finding]
             return []
         wrong = f"has lost tables: {', '.join(sorted(missing))}"
         return [_of_file(path, wrong, _RESTORE, check=_VERSION)]
-    remedy = "start the service once, which brings it up, or use the program that made it"
+    remedy = "start the service once, or run ingest db upgrade, which brings it up"
     return [_of_file(path, wrong, remedy, check=_VERSION)]
 
 

@@ -1,5 +1,6 @@
 """The schema's version: bring a database up to it, or say why not."""
 
+from pathlib import Path
 from typing import Final
 
 import structlog
@@ -7,6 +8,7 @@ from sqlalchemy import Connection, inspect, text
 
 from ingest.errors import DatabaseVersionError
 from ingest.storage.database import Database
+from ingest.storage.lock import DatabaseLock
 
 _log = structlog.get_logger(__name__)
 
@@ -15,8 +17,11 @@ _log = structlog.get_logger(__name__)
 NEWEST: Final = "0005"
 
 
-async def upgrade(database: Database) -> None:
+async def upgrade(database: Database) -> str | None:
     """Make the tables, or bring them to the newest version. Only for the database's owner.
+
+    Returns:
+        The version it was of before; None for a new one.
 
     Raises:
         DatabaseVersionError: The database is of a newer version, or not one of ours.
@@ -25,9 +30,35 @@ async def upgrade(database: Database) -> None:
     # Only read yet: a file of somebody else's must be refused as it was found.
     version = await database.read(_version)
     if version == NEWEST:
-        return
+        return version
+    if version is not None and version > NEWEST:
+        raise DatabaseVersionError(
+            f"The database {database.path} was made by a newer version of the service (its schema "
+            f"is {version}, and this program's {NEWEST}): run that version, or name another file"
+        )
     _log.info("upgrading the database", version=version, to=NEWEST)
     await database.write(lambda connection: _migrate(connection, database))
+    return version
+
+
+async def upgrade_file(path: Path, *, busy_timeout_s: float) -> str | None:
+    """Bring the database at *path* to the newest version; return the one it was of.
+
+    Raises:
+        DatabaseInUseError: A service has it.
+        DatabaseVersionError: See `upgrade`.
+        DatabaseUnavailableError: See `upgrade`.
+    """
+    lock = DatabaseLock(path)
+    await lock.acquire()
+    try:
+        database = Database(path, busy_timeout_s=busy_timeout_s)
+        try:
+            return await upgrade(database)
+        finally:
+            await database.close()
+    finally:
+        lock.release()
 
 
 def _version(connection: Connection) -> str | None:
@@ -58,6 +89,6 @@ def _migrate(connection: Connection, database: Database) -> None:
         command.upgrade(config, "head")
     except CommandError as error:
         raise DatabaseVersionError(
-            f"The database {database.path} was made by a newer version of the service "
-            f"({error}): run that version, or name another file"
+            f"The database {database.path} is of no version that this program knows ({error}): "
+            "run the version of the service that made it, or name another file"
         ) from error
