@@ -10,11 +10,19 @@ from ingest.errors import DatabaseUnavailableError
 from ingest.model.columns import ITEM_COLUMNS
 from ingest.model.item import DERIVATION_VERSION
 from ingest.model.job import Counts, JobStatus
+from ingest.storage import migrations
+from ingest.storage.check import check_database
 from ingest.storage.database import Database
+from ingest.storage.execution_queries import ExecutionQueries
 from ingest.storage.schema import NEWEST, upgrade
 from tests.support.databases import change, row_count, rows, stored_items
 from tests.support.job_bench import JobBench, Links, ended
-from tests.support.old_databases import FIRST_DERIVATION_VERSION, make_database, make_first_version
+from tests.support.old_databases import (
+    FIRST_DERIVATION_VERSION,
+    make_database,
+    make_first_version,
+    make_old_version,
+)
 
 ITEMS = 450
 DEADLINE_S = 20
@@ -117,6 +125,44 @@ async def test_a_synchronization_leaves_old_rows_to_the_migration(old: JobBench)
     await upgrade(old.database)
     assert (await old.synchronize()).counts == Counts(unchanged=ITEMS)
     assert old.bank.asked == []
+
+
+def versions() -> list[str]:
+    """Return every version of the schema before the newest, oldest first."""
+    folder = Path(migrations.__file__).parent / "versions"
+    found = sorted(one.name.partition("_")[0] for one in folder.glob("[0-9]*.py"))
+    assert found[-1] == NEWEST
+    return found[:-1]
+
+
+@pytest.mark.parametrize("version", versions())
+async def test_every_earlier_version_is_upgraded_with_its_rows(
+    fresh: JobBench, tmp_path: Path, version: str
+) -> None:
+    """From whichever: nothing is lost, the database is sound, and the jobs go on with it."""
+    await fresh.migrate()
+    if version >= "0003":
+        await fresh.synchronize(is_dry_run=True)  # earlier ones knew none
+    path = tmp_path / "old.db"
+    make_old_version(path, fresh.database.path, version)
+    database = Database(path)
+    tables = [*LISTS, "item", "item_git", "item_log", "item_keyword", "batch_job_execution_event"]
+    known = {
+        row[0]
+        for row in await rows(database, "SELECT name FROM sqlite_schema WHERE type = 'table'")
+    }
+    counts = {one: await row_count(database, one) for one in tables if one in known}
+    assert counts["item"] == ITEMS
+    assert await upgrade(database) == version
+
+    assert {one: await row_count(database, one) for one in counts} == counts
+    assert await asyncio.to_thread(lambda: check_database(path).faults) == []
+    bench = JobBench(fresh.bank, database)
+    assert (await bench.migrate()).status is JobStatus.COMPLETED
+    assert (await bench.synchronize()).counts == Counts(unchanged=ITEMS)
+    assert await stored_items(database) == await stored_items(fresh.database)
+    assert (await ExecutionQueries(database).get(1)).counts.created == ITEMS
+    await database.close()
 
 
 async def test_an_empty_database_of_the_first_version_is_upgraded(tmp_path: Path) -> None:

@@ -30,7 +30,12 @@ def make_first_version(path: Path, newest: Path) -> None:
 
     Its rows are those of *newest*, as far as the first version had tables and columns for them.
     """
-    make_database(path, "0001")
+    make_old_version(path, newest, "0001")
+
+
+def make_old_version(path: Path, newest: Path, version: str) -> None:
+    """Make a database as that version would have filled it from what *newest* was filled from."""
+    make_database(path, version)
     with closing(sqlite3.connect(path)) as old:
         old.execute("ATTACH ? AS newest", (str(newest),))
         for table, columns in first_columns(old).items():
@@ -39,7 +44,8 @@ def make_first_version(path: Path, newest: Path) -> None:
                 f"INSERT OR REPLACE INTO main.{table} ({names})"  # noqa: S608  # of the schema
                 f" SELECT {names} FROM newest.{table}"
             )
-        old.execute("UPDATE item SET derivation_version = ?", (FIRST_DERIVATION_VERSION,))
+        if version == "0001":
+            old.execute("UPDATE item SET derivation_version = ?", (FIRST_DERIVATION_VERSION,))
         old.commit()
 
 
