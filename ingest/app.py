@@ -32,6 +32,8 @@ from ingest.items.synchronization import Synchronization
 from ingest.jobs.catalog import JobCatalog
 from ingest.jobs.engine import JobEngine
 from ingest.jobs.local import LocalEngine
+from ingest.jobs.observer import Observers
+from ingest.jobs.retention import Retention
 from ingest.jobs.service import JobService
 from ingest.jobs.watchdog import LoopWatchdog
 from ingest.metrics.instruments import Metrics
@@ -114,11 +116,17 @@ async def _jobs(app: web.Application) -> AsyncIterator[None]:
     bank, database, server = app[BANK], app[DATABASE], app[SETTINGS].server
     retry_for_s = app[SETTINGS].database.retry_for_s
     metrics = app[METRICS]
+    retention = Retention(
+        database,
+        retain=app[SETTINGS].database.retain_executions,
+        is_owner=app[LOCK].holds,
+        on_forgotten=metrics.jobs.forgot,
+    )
     engine = LocalEngine(
         database,
         retry_for_s=retry_for_s,
         is_owner=app[LOCK].holds,
-        observer=metrics.jobs,
+        observer=Observers([metrics.jobs, retention]),
     )
     catalog = JobCatalog(
         [
@@ -142,8 +150,10 @@ async def _jobs(app: web.Application) -> AsyncIterator[None]:
         observer=metrics.jobs,
     )
     app[SINGLE_ITEMS] = SingleItems(bank, database)
+    retention.prune_later()
     async with watchdog:
         yield
+    await retention.close()
     await engine.drain(grace_s=server.shutdown_grace_s, by="service")
     app[SINGLE_ITEMS].close()
 

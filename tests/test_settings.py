@@ -141,6 +141,7 @@ def test_a_stronger_source_wins_and_is_named_as_the_origin(write_config: WriteCo
         ("database.url", "sqlite:///other.db", "sqlite:///other.db"),
         ("database.wait_for_lock_s", "0", 0.0),
         ("database.busy_timeout_s", "0.5", 0.5),
+        ("database.retain_executions", "1", 1),
         ("bank.url", "some where/bänk", "some where/bänk"),
         ("bank.max_items_per_second", "2.5", 2.5),
         ("bank.allow_deletes", "0", 0),
@@ -174,6 +175,7 @@ def test_every_setting_can_come_from_the_environment(key: str, text: str, value:
         ("server.port", "--port", "80", 80),
         ("database.url", "--database", "x.db", "x.db"),
         ("database.wait_for_lock_s", "--wait-for-database", 3, 3.0),
+        ("database.retain_executions", "--retain-executions", "30", 30),
         ("bank.url", "--bank", "bank", "bank"),
         ("bank.max_items_per_second", "--max-items-per-second", "5", 5.0),
     ],
@@ -690,7 +692,10 @@ def test_describe_lists_every_setting_in_order_with_value_and_origin() -> None:
 
 def test_the_shipped_file_holds_every_key_with_its_default() -> None:
     """config/ingest.toml is all keys and changes nothing; the optional ones stand commented out."""
-    optional = {"bank.allow_deletes", "bank.max_items_per_second", "webhook.url"}
+    optional = {
+        *("database.retain_executions", "webhook.url"),
+        *("bank.allow_deletes", "bank.max_items_per_second"),
+    }
 
     configuration = load(SHIPPED, {}, {})
     from_file = {key for key, origin in configuration.origins.items() if origin != "default"}
@@ -698,9 +703,8 @@ def test_the_shipped_file_holds_every_key_with_its_default() -> None:
     assert configuration.settings == Settings()
     assert from_file == set(KEYS) - optional
     text = SHIPPED.read_text(encoding="utf-8")
-    uncommented = tomllib.loads(
-        re.sub("^# (?=(allow_deletes|max_items_per_second|url) = )", "", text, flags=re.MULTILINE)
-    )
+    names = "allow_deletes|max_items_per_second|retain_executions|url"
+    uncommented = tomllib.loads(re.sub(f"^# (?=({names}) = )", "", text, flags=re.MULTILINE))
     keys = [f"{section}.{key}" for section, group in uncommented.items() for key in group]
     assert keys == KEYS
 
@@ -719,13 +723,14 @@ def test_the_optional_keys_of_the_shipped_file_work_when_uncommented(
 ) -> None:
     """The commented keys are one comment sign away from a configuration that loads."""
     text = SHIPPED.read_text(encoding="utf-8")
-    for key in ("max_items", "allow_deletes", "url"):
+    for key in ("max_items", "allow_deletes", "retain_executions", "url"):
         text = text.replace(f"# {key}", key)
 
     settings = load(write_config(text), {}, {}).settings
 
     assert settings == evolve(
         Settings(),
+        database=DatabaseSettings(retain_executions=1000),
         bank=BankSettings(max_items_per_second=50.0, allow_deletes=100),
         webhook=WebhookSettings(url="https://ingest.example/webhook"),
     )

@@ -29,6 +29,12 @@ def _settings_options(command: Command) -> Command:
             metavar="S",
             help="Seconds to wait for another owner of the database to end.",
         ),
+        click.option(
+            "--retain-executions",
+            "retain_executions",
+            metavar="N",
+            help="Keep N ended executions of each job on record (all).",
+        ),
         config_option,
         click.option("--max-items-per-second", "rate", metavar="R", help="Spare the item bank."),
         click.option("--bank", metavar="DIR-or-URL", help="The item bank."),
@@ -46,6 +52,7 @@ def _load(config_file: Path | None, flags: dict[str, str | None]) -> Configurati
         "server.port": flags["port"],
         "database.url": flags["database"],
         "database.wait_for_lock_s": flags["database_wait"],
+        "database.retain_executions": flags["retain_executions"],
         "bank.url": flags["bank"],
         "bank.max_items_per_second": flags["rate"],
     }

@@ -1,5 +1,6 @@
 """Who is told how jobs fare: the seam between the jobs and what counts them."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from ingest.model.job import Counts, JobExecution
@@ -47,3 +48,35 @@ class Nobody:
 
     def ended(self, job_name: str, execution: JobExecution | None) -> None:
         """See `JobObserver`."""
+
+
+class Observers:
+    """Several observers, who are told one after the other."""
+
+    def __init__(self, observers: Sequence[JobObserver]) -> None:
+        self._observers = observers
+
+    def start_answered(self, job_name: str, outcome: str, took_s: float) -> None:
+        """See `JobObserver`."""
+        for one in self._observers:
+            one.start_answered(job_name, outcome, took_s)
+
+    def abandon_answered(self, job_name: str, outcome: str, took_s: float) -> None:
+        """See `JobObserver`."""
+        for one in self._observers:
+            one.abandon_answered(job_name, outcome, took_s)
+
+    def began(self, job_name: str) -> None:
+        """See `JobObserver`."""
+        for one in self._observers:
+            one.began(job_name)
+
+    def wrote(self, job_name: str, added: Counts, processed: int, total: int | None) -> None:
+        """See `JobObserver`."""
+        for one in self._observers:
+            one.wrote(job_name, added, processed, total)
+
+    def ended(self, job_name: str, execution: JobExecution | None) -> None:
+        """See `JobObserver`."""
+        for one in self._observers:
+            one.ended(job_name, execution)

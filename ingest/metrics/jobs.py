@@ -198,6 +198,10 @@ class JobMetrics:
         if execution.status is JobStatus.COMPLETED and execution.planned is None:
             self.remember([LastSuccess(job_name, execution.end_time, duration_s)])
 
+    def forgot(self) -> None:
+        """Take in that old executions are not on record any more."""
+        self.ends += 1
+
     def collect(self) -> Iterator[Metric]:
         """Yield what runs just now, and how far it is."""
         running = GaugeMetricFamily(

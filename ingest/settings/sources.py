@@ -21,6 +21,7 @@ FLAGS: Mapping[str, str] = MappingProxyType(
         "server.port": "--port",
         "database.url": "--database",
         "database.wait_for_lock_s": "--wait-for-database",
+        "database.retain_executions": "--retain-executions",
         "bank.url": "--bank",
         "bank.max_items_per_second": "--max-items-per-second",
     }

@@ -56,6 +56,10 @@ class DatabaseSettings:
     busy_timeout_s: float = field(default=5.0, validator=v.between(0, _BUSY_TIMEOUT_MAX_S))
     #: For a lock, a full disk or an I/O error to go away, before a job FAILS of it.
     retry_for_s: float = field(default=60.0, validator=v.not_negative)
+    #: Ended executions of each job, besides those that are needed; None keeps all.
+    retain_executions: int | None = field(
+        default=None, validator=optional(v.must("be 1 or above", lambda number: number >= 1))
+    )
 
     @property
     def path(self) -> Path:

@@ -94,7 +94,7 @@ def last_successes(connection: Connection) -> list[LastSuccess]:
             .where(
                 job_execution.c.job_instance_id == instance_id,
                 job_execution.c.status == JobStatus.COMPLETED,
-                ~_is_dry_run(),
+                ~is_dry_run(),
             )
             .order_by(job_execution.c.job_execution_id.desc())
             .limit(1)
@@ -105,7 +105,8 @@ def last_successes(connection: Connection) -> list[LastSuccess]:
     return found
 
 
-def _is_dry_run() -> ColumnElement[bool]:
+def is_dry_run() -> ColumnElement[bool]:
+    """Return the condition that an execution has written nothing but a plan."""
     return (
         select(job_execution_params)
         .where(

@@ -43,8 +43,9 @@ ITEM_INVARIANTS: Final = (
                     OR y.end_time IS NULL OR y.end_time >= x.create_time))
         """,
         wrong="counts {written} items created and updated, and item_log names {logged}: sound "
-        "only if the others were since deleted one by one (POST /sync/<item id>)",
-        remedy="nothing, if they were; else keep a copy of the file and report it",
+        "only if the others were since deleted one by one (POST /sync/<item id>), or if the "
+        "service was cut while it forgot this execution (retain_executions)",
+        remedy="nothing, if so; else keep a copy of the file and report it",
         is_fault=False,
     ),
     Invariant(

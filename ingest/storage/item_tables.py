@@ -76,7 +76,7 @@ item_log = Table(
     Column("commit_hash", Text, nullable=False),
     Column("committed_at", UtcDateTime, nullable=False),
     Column("author", Text, nullable=False),
-    # NULL where a single item was asked for, outside any execution.
+    # NULL where a single item was asked for, outside any execution, or where that is forgotten.
     reference("job_execution_id", EXECUTION, index=True),
 )
 
