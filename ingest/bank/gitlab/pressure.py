@@ -34,10 +34,10 @@ class Pressure:
         self._not_before = 0.0
 
     @asynccontextmanager
-    async def turn(self, meter: Meter) -> AsyncIterator[None]:
+    async def turn(self, *meters: Meter) -> AsyncIterator[None]:
         """Wait for one's turn, and hold it for as long as the request is on its way.
 
-        What was waited for a limit is counted on *meter*; waiting for a slot is not.
+        What was waited for a limit is counted on each of *meters*; waiting for a slot is not.
         """
         loop = asyncio.get_running_loop()
         async with self._slots:
@@ -46,7 +46,9 @@ class Pressure:
                 await self._pause_over()
                 await self._limiter.acquire()
             finally:
-                meter.waited_s += loop.time() - begun
+                waited_s = loop.time() - begun
+                for meter in meters:
+                    meter.waited_s += waited_s
             yield
 
     async def _pause_over(self) -> None:

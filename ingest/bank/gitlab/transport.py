@@ -168,7 +168,7 @@ class Transport:
         self, sending: Sending, read: Callable[[aiohttp.ClientResponse], Awaitable[T]]
     ) -> T:
         meter = current_meter()
-        async with self._pressure.turn(meter):
+        async with self._pressure.turn(meter, self.total):
             outcome = "cancelled"
             try:
                 async with self._open().request(
