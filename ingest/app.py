@@ -24,7 +24,7 @@ from ingest.api.keys import (
 )
 from ingest.api.metrics import LOOKOUT, Lookout, count_requests
 from ingest.api.routes import ROUTES
-from ingest.banks import create_bank, push_notices
+from ingest.banks import create_bank, push_notices, traffic_of
 from ingest.items.migration import Migration
 from ingest.items.pushes import PushInbox, PushWorker
 from ingest.items.single import SingleItems
@@ -107,6 +107,7 @@ async def _item_bank(app: web.Application) -> AsyncIterator[None]:
     if state["status"] == DOWN:
         _log.warning("item bank is not available", reason=state["message"])
     app[BANK] = bank
+    app[METRICS].state.bank = traffic_of(app[SETTINGS], bank)
     yield
     await app[BANK_PROBE].close()
     await bank.aclose()

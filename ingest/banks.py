@@ -3,6 +3,7 @@
 from ingest.bank.base import ItemBank, PushNotices
 from ingest.bank.pace import Pace
 from ingest.errors import ConfigurationError
+from ingest.metrics.state import BankTraffic, NoTraffic
 from ingest.settings import Settings
 
 
@@ -21,6 +22,16 @@ def create_bank(settings: Settings) -> ItemBank:
         ignore_projects=bank.ignore_projects,
         ignore_items=bank.ignore_items,
     )
+
+
+def traffic_of(settings: Settings, bank: ItemBank) -> BankTraffic:
+    """Return what counts the requests to a bank; nothing where there are none to count."""
+    if settings.bank.is_gitlab:
+        from ingest.bank.gitlab.bank import GitLabBank  # noqa: PLC0415
+
+        if isinstance(bank, GitLabBank):
+            return bank.transport
+    return NoTraffic()
 
 
 def push_notices(settings: Settings, bank: ItemBank) -> PushNotices | None:

@@ -13,6 +13,7 @@ from ingest.bank.sample import make_sample_bank
 from ingest.settings import DatabaseSettings, Settings
 from ingest.storage.backup import Backup, back_up
 from ingest.storage.check import check_database
+from ingest.storage.schema import NEWEST
 from tests.support.processes import DEADLINE_S, serving, session, statuses
 
 ITEMS = 400
@@ -101,7 +102,7 @@ async def goes_on(settings: Settings) -> None:
 async def test_a_newer_database_is_refused_by_the_service(settings: Settings) -> None:
     """The process says so in one line, with exit code 1, and changes nothing."""
     path = settings.database.path
-    newer = path.read_bytes().replace(b"0005", b"9999")
+    newer = path.read_bytes().replace(NEWEST.encode(), b"9999")
     assert newer != path.read_bytes()
     path.write_bytes(newer)
     async with serving(settings) as service:

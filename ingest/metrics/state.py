@@ -1,6 +1,8 @@
 """What is looked at for each scrape: the database, its disk, the bank, the event loop."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from typing import Protocol
 
 from attrs import define, field, frozen
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -8,10 +10,30 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from ingest.jobs.watchdog import LoopWatchdog
 from ingest.model.item import ProblemKind
 from ingest.model.job import JobStatus
-from ingest.model.tally import BankTally
+from ingest.model.traffic import Meter
 from ingest.storage.figures import Figures, Files
 
 _OTHER_KIND = "OTHER"
+
+
+class BankTraffic(Protocol):
+    """What was asked of a bank behind a network since the process began, whoever asked."""
+
+    @property
+    def outcomes(self) -> Mapping[str, int]:
+        """Requests sent, by what became of them: a status, or a kind of failure."""
+
+    @property
+    def total(self) -> Meter:
+        """All that was asked."""
+
+
+@define
+class NoTraffic:
+    """That of a bank on this machine, which is asked nothing."""
+
+    outcomes: Counter[str] = field(factory=Counter)
+    total: Meter = field(factory=Meter)
 
 
 @frozen(kw_only=True)
@@ -30,7 +52,7 @@ class Sight:
 class StateMetrics:
     """Yields what was seen last, and what can be seen at any time."""
 
-    bank: BankTally = field(factory=BankTally)
+    bank: BankTraffic = field(factory=NoTraffic)
     watchdog: LoopWatchdog | None = None
     sight: Sight = field(factory=Sight)
 
@@ -120,22 +142,26 @@ def _files(files: Files) -> Iterator[Metric]:
     yield _gauge("ingest_disk_size_bytes", "Size of the database's disk.", files.disk_bytes)
 
 
-def _bank(tally: BankTally) -> Iterator[Metric]:
+def _bank(traffic: BankTraffic) -> Iterator[Metric]:
     requests = CounterMetricFamily(
         "ingest_bank_requests",
         "Requests to an item bank behind a network, by status or kind of failure.",
         labels=["outcome"],
     )
-    for outcome, count in list(tally.requests.items()):
+    for outcome, count in list(traffic.outcomes.items()):
         requests.add_metric([outcome], count)
     yield requests
-    totals: tuple[tuple[str, str, float], ...] = (
-        ("retries", "Requests to the item bank that were sent again.", tally.retried),
-        ("waits", "How often requests to the item bank were held back.", tally.waits),
-        ("wait_seconds", "For how long requests to the bank were held back.", tally.waited_s),
+    yield CounterMetricFamily(
+        "ingest_bank_retries",
+        "Requests to the item bank that were sent again.",
+        value=traffic.total.retried,
     )
-    for name, text, total in totals:
-        yield CounterMetricFamily(f"ingest_bank_{name}", text, value=total)
+    yield CounterMetricFamily(
+        "ingest_bank_wait_seconds",
+        "For how long requests to the item bank were held back, by limits and after failures, "
+        "all of them together.",
+        value=traffic.total.waited_s,
+    )
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:

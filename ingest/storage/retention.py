@@ -38,9 +38,10 @@ _BELONGINGS: Final[tuple[Table, ...]] = (
 def forgettable(connection: Connection, retain: int) -> list[int]:
     """Return the executions that are to be forgotten when *retain* ended ones of a job are kept.
 
-    Beyond those *retain* there stay: what runs, the last success (dry runs aside), whose
-    deletions are withheld and not settled, and what a kept execution resumed from. Newest first:
-    so nothing is ever without what it resumed from, wherever the forgetting is cut.
+    Beyond those *retain* there stay: what runs, the last success (dry runs aside), whose listing
+    the next one goes on from, whose deletions are withheld and not settled, and what a kept
+    execution resumed from. Newest first: so nothing is ever without what it resumed from, wherever
+    the forgetting is cut.
     """
     instances = connection.execute(select(job_instance.c.job_instance_id)).scalars().all()
     found = [
@@ -72,7 +73,14 @@ def _forgettable(connection: Connection, instance_id: int, retain: int) -> list[
     unsettled = select(withheld_deletion.c.job_execution_id).where(
         withheld_deletion.c.settled_by.is_(None)
     )
-    kept = {last_success, *connection.execute(unsettled).scalars()}
+    listing = (
+        select(bank_scan.c.job_execution_id)
+        .where(bank_scan.c.complete)
+        .order_by(bank_scan.c.bank_scan_id.desc())
+        .limit(1)
+    )
+    needed = (unsettled, listing)
+    kept = {last_success, *(one for query in needed for one in connection.execute(query).scalars())}
     resumed = _resumed(connection, instance_id)
     forgotten = []
     after, is_after_kept = newest_first[0], True

@@ -14,11 +14,13 @@ from attrs import evolve
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from pytest_aiohttp import AiohttpClient
 
-from ingest.api.keys import DATABASE, METRICS
+from ingest.api.keys import DATABASE
 from ingest.app import create_app
+from ingest.model.secret import Secret
 from ingest.settings import BankSettings, Settings
 from tests.conftest import SAMPLE_ITEMS
 from tests.support.databases import change
+from tests.support.gitlab_server import fake_gitlab
 from tests.support.scrape import Scrape, scrape, scraped
 from tests.support.scripted_job import ScriptedJob, WhenTold
 from tests.support.service import DEADLINE_S, Client, ended, get, json_of, use_jobs
@@ -326,18 +328,31 @@ async def test_a_bank_that_is_gone_is_told(
     assert (await scrape(gone)).value("ingest_bank_up") == 0
 
 
-async def test_what_is_asked_of_a_remote_bank_is_told(app: web.Application, client: Client) -> None:
-    """The counts that the bank's client keeps, by outcome, with what was waited for."""
-    tally = app[METRICS].state.bank
-    tally.requests["200"] += 3
-    tally.requests["timeout"] += 1
-    tally.retried, tally.waits, tally.waited_s = 1, 2, 0.5
-    found = await scrape(client)
-    assert found.value("ingest_bank_requests_total", outcome="200") == 3
-    assert found.value("ingest_bank_requests_total", outcome="timeout") == 1
-    assert found.value("ingest_bank_retries_total") == 1
-    assert found.value("ingest_bank_waits_total") == 2
-    assert found.value("ingest_bank_wait_seconds_total") == 0.5
+async def test_what_is_asked_of_a_remote_bank_is_told(
+    settings: Settings, sample_bank: Path, aiohttp_client: AiohttpClient
+) -> None:
+    """As many requests as have come there, by what they were answered, and the waits for limits."""
+    async with fake_gitlab(sample_bank) as gitlab:
+        remote = evolve(
+            settings,
+            bank=BankSettings(url=f"{gitlab.url.replace('http', 'gitlab+http')}/{gitlab.group}"),
+            gitlab=evolve(settings.gitlab, max_requests_per_second=1000.0),
+            secrets=evolve(settings.secrets, bank_token=Secret(gitlab.token.value)),
+        )
+        client = await aiohttp_client(create_app(remote))
+        await run(client, "/sync")
+        found = await scrape(client)
+        asked = sum(count for _, count in found.series("ingest_bank_requests_total"))
+        assert 0 < asked == gitlab.requests.total
+        assert found.value("ingest_bank_requests_total", outcome="200")
+        assert found.value("ingest_bank_retries_total") == 0
+        gitlab.faults.add("status", times=1, status=503)
+        await run(client, "/sync")
+        found = await scrape(client)
+        assert found.value("ingest_bank_requests_total", outcome="503") == 1
+        assert found.value("ingest_bank_retries_total") == 1
+        assert found.value("ingest_bank_wait_seconds_total")
+        await client.close()
 
 
 async def test_the_loops_lag_is_told(client: Client) -> None:

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ from pytest_aiohttp import AiohttpClient
 
 from ingest.api.keys import DATABASE, METRICS
 from ingest.app import create_app
+from ingest.metrics.state import NoTraffic
 from ingest.settings import Settings
 from tests.api.test_metrics import run
 from tests.support.databases import change
@@ -84,8 +86,8 @@ async def seen(settings: Settings, aiohttp_client: AiohttpClient) -> Seen:
     await client.close()
 
     app = create_app(settings)
-    app[METRICS].state.bank.requests["200"] += 1
     client = await aiohttp_client(app)
+    app[METRICS].state.bank = NoTraffic(outcomes=Counter({"200": 1}))
     await run(client, "/sync")
     await run(client, "/migrate")
     await client.get("/nowhere")

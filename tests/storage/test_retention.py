@@ -22,7 +22,7 @@ from ingest.storage.executions import ExecutionStore
 from ingest.storage.items import ItemWrite, save_items
 from ingest.storage.plans import plan_changes
 from ingest.storage.retention import PIECE_ROWS, forget_piece, forgettable
-from ingest.storage.scans import begin_scan, end_scan
+from ingest.storage.scans import begin_scan, end_scan, last_cursor
 from ingest.storage.transitions import utc_now
 from ingest.storage.writer import ExecutionWriter
 from tests.support.databases import ingested, row_count, rows
@@ -54,7 +54,9 @@ async def begin(
     await writer.write(checkpoint='{"after": 1}')
     number = begun.execution_id
     await database.write(lambda c: begin_scan(c, execution_id=number))
-    await database.write(lambda c: end_scan(c, execution_id=number, seen=1, complete=True))
+    await database.write(
+        lambda c: end_scan(c, execution_id=number, seen=1, complete=True, cursor="c")
+    )
     return writer
 
 
@@ -157,6 +159,20 @@ async def test_what_was_resumed_from_is_kept_with_what_resumed(database: Databas
     # 6 has resumed from 5, that from 4, that from 3; and 3 began anew.
     assert await forget(database, 2) == [3, 4, 5, 6, 7]
     assert await forget(database, 1) == [7]
+
+
+async def test_the_listing_to_go_on_from_is_kept(database: Database) -> None:
+    """The last complete one, although its execution FAILED long ago."""
+    await history(database, [F, F])
+    store = ExecutionStore(database)
+    (instance, _) = await store.instances()
+    for _ in range(3):
+        begun = await store.start(instance, owner="me", ask=Ask("a test"), resumable=False)
+        await store.end(
+            begun.execution_id, lambda _: Outcome(F, ""), work_ended_at=utc_now(), asks=[]
+        )
+    assert await forget(database, 1) == [2, 5]
+    assert await database.read(last_cursor) == "c"
 
 
 async def test_withheld_deletions_wait_for_their_word(database: Database) -> None:
