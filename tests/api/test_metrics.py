@@ -283,10 +283,16 @@ async def test_pending_pushes_are_told(app: web.Application, client: Client) -> 
     assert found.value("ingest_oldest_pending_push_timestamp_seconds") == first
 
 
-async def test_a_database_that_is_gone_fails_no_scrape(settings: Settings, client: Client) -> None:
+@pytest.mark.parametrize("is_replaced", [False, True])
+async def test_a_database_that_is_gone_fails_no_scrape(
+    settings: Settings, client: Client, *, is_replaced: bool
+) -> None:
     """What it would tell is left out, and what says so is not; all else is still there."""
     await run(client, "/sync")
-    settings.database.path.unlink()
+    path = settings.database.path
+    path.rename(path.with_name("moved.db"))
+    if is_replaced:
+        path.write_bytes(b"of somebody else")
     found = await scrape(client)
     assert found.value("ingest_database_up") == 0
     for name in ("ingest_stored_items", "ingest_problems", "ingest_executions_recorded"):

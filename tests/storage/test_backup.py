@@ -138,6 +138,27 @@ def test_a_file_that_is_there_is_not_overwritten(path: Path, target: Path) -> No
         back_up(path, target, overwrite=True)
 
 
+def test_a_file_that_comes_meanwhile_is_not_overwritten(path: Path, target: Path) -> None:
+    """Somebody else may be quicker while the copy is being made."""
+    program = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from ingest.errors import BackupError\n"
+        "from ingest.storage.backup import back_up\n"
+        "def hook(event, _):\n"
+        "    if event == 'sqlite3.connect':\n"
+        "        Path(sys.argv[2]).write_text('something dear')\n"
+        "sys.addaudithook(hook)\n"
+        "try:\n"
+        "    back_up(Path(sys.argv[1]), Path(sys.argv[2]))\n"
+        "except BackupError as error:\n"
+        "    print(error)\n"
+    )
+    assert "is there already" in _python(program, path, target)
+    assert target.read_text() == "something dear"
+    assert list(target.parent.iterdir()) == [target]
+
+
 def test_overwriting_replaces_the_whole_file(path: Path, target: Path) -> None:
     """Said so, the copy takes the place of what was there."""
     target.write_text("something dear")
