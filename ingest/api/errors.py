@@ -2,6 +2,7 @@
 
 import re
 import uuid
+from collections.abc import Mapping
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any, Final
@@ -57,7 +58,10 @@ NOT_OVER_HTTP: Final = frozenset(
 #: What a client may do after a 503: come again soon.
 RETRY_AFTER_S: Final = 2
 
-_JSON_TYPES: Final = frozenset({"application/json", "application/problem+json"})
+#: The media type of RFC 9457.
+PROBLEM_JSON: Final = "application/problem+json"
+
+_JSON_TYPES: Final = frozenset({"application/json", PROBLEM_JSON})
 _REQUEST_ID: Final = re.compile(r"[\x21-\x7e]{1,128}", re.ASCII)
 #: Where a request keeps its id.
 REQUEST_ID: Final = web.RequestKey("request_id", str)
@@ -140,20 +144,34 @@ def _response(
 ) -> web.Response:
     if not _wants_json(request):
         return web.Response(text=detail, status=status, headers=headers)
-    phrase = HTTPStatus(status).phrase
-    document: dict[str, Any] = {
-        "type": "about:blank" if code is None else f"urn:item-ingest:problem:{code}",
-        "title": phrase,
+    return web.Response(
+        body=orjson.dumps(problem_document(status, detail, code=code, members=members)),
+        status=status,
+        headers=headers,
+        content_type=PROBLEM_JSON,
+    )
+
+
+def problem_document(
+    status: int,
+    detail: str,
+    *,
+    code: str | None = None,
+    members: Mapping[str, object] | None = None,
+) -> dict[str, Any]:
+    """Return the problem document (RFC 9457) of an error, or of a status alone."""
+    return {
+        "type": problem_type(code),
+        "title": HTTPStatus(status).phrase,
         "status": status,
         "detail": detail,
         **(members or {}),
     }
-    return web.Response(
-        body=orjson.dumps(document),
-        status=status,
-        headers=headers,
-        content_type="application/problem+json",
-    )
+
+
+def problem_type(code: str | None) -> str:
+    """Return the URI that tells one error from others; there is one for those without a code."""
+    return "about:blank" if code is None else f"urn:item-ingest:problem:{code}"
 
 
 def _wants_json(request: web.Request) -> bool:

@@ -13,6 +13,7 @@ from ingest.errors import BankUnavailableError, DatabaseUnavailableError
 
 UP: Final = "UP"
 DOWN: Final = "DOWN"
+OUT_OF_SERVICE: Final = "OUT_OF_SERVICE"
 
 #: A component that has not answered by then is DOWN.
 PATIENCE_S: Final = 2.0
@@ -64,7 +65,7 @@ async def ready(request: web.Request) -> web.Response:
     """Answer whether requests can be served: 503 from the moment shutdown begins."""
     if request.app[LIFECYCLE].ready:
         return json_response({"status": UP})
-    return json_response({"status": "OUT_OF_SERVICE"}, status=503)
+    return json_response({"status": OUT_OF_SERVICE}, status=503)
 
 
 async def health(request: web.Request) -> web.Response:

@@ -21,7 +21,8 @@ _JSON_TYPES: Final = {
 }
 
 
-def _camel(name: str) -> str:
+def camel(name: str) -> str:
+    """Return a column's name in the API's spelling."""
     first, *rest = name.split("_")
     return first + "".join(part.capitalize() for part in rest)
 
@@ -30,7 +31,7 @@ def _camel(name: str) -> str:
 #: document is not among the columns of an answer, but stands beside them.
 _OWN_NAMES: Final = {"id": "itemId", "item_json": "document"}
 _NAMES: Final = {
-    column.name: _OWN_NAMES.get(column.name, _camel(column.name)) for column in ITEM_COLUMNS
+    column.name: _OWN_NAMES.get(column.name, camel(column.name)) for column in ITEM_COLUMNS
 }
 
 
@@ -71,7 +72,7 @@ def _entries(
     listed: Iterable[Attachment | Keyword | Form | ContentUpdateNeed | Assignment],
 ) -> list[Json]:
     return [
-        {_camel(name): _value(value) for name, value in asdict(entry).items()} for entry in listed
+        {camel(name): _value(value) for name, value in asdict(entry).items()} for entry in listed
     ]
 
 

@@ -13,7 +13,7 @@ from ingest.storage.item_queries import ItemSearch, get_item, search_items
 from ingest.storage.problems import problem_page
 
 #: Query parameters that name a column's exact value.
-_CRITERIA: Final = {
+CRITERIA: Final = {
     "subject": "subject",
     "grade": "grade",
     "type": "item_type",
@@ -21,18 +21,18 @@ _CRITERIA: Final = {
 }
 
 #: A search of more is no search for an item.
-_Q_MAX_CHARACTERS: Final = 2000
+Q_MAX_CHARACTERS: Final = 2000
 
 
 async def list_items(request: web.Request) -> web.Response:
     """Answer with a page of the items that fit the search, by ascending id."""
-    params.only(request, ["q", "limit", "after", *_CRITERIA])
+    params.only(request, ["q", "limit", "after", *CRITERIA])
     limit = params.limit(request)
     search = ItemSearch(
         q=_text(request),
         equal={
             column: request.query[name]
-            for name, column in _CRITERIA.items()
+            for name, column in CRITERIA.items()
             if name in request.query
         },
         limit=limit + 1,
@@ -47,9 +47,9 @@ def _text(request: web.Request) -> str | None:
     q = request.query.get("q")
     if q is None or not q.strip():
         return None
-    if len(q) > _Q_MAX_CHARACTERS or "\0" in q:
+    if len(q) > Q_MAX_CHARACTERS or "\0" in q:
         raise InvalidValueError(
-            f"Query parameter q must be at most {_Q_MAX_CHARACTERS} characters without NUL"
+            f"Query parameter q must be at most {Q_MAX_CHARACTERS} characters without NUL"
         )
     return q.strip()
 

@@ -14,7 +14,8 @@ from ingest.jobs.engine import StillStopping
 from ingest.model.job import JobParameters, JobStatus
 from ingest.model.plan import PlannedChange
 
-_SOURCES: Final = ("bank", "stored")
+#: Where a migration may get its documents from.
+SOURCES: Final = ("bank", "stored")
 
 
 async def start_synchronization(request: web.Request) -> web.Response:
@@ -31,7 +32,7 @@ async def start_migration(request: web.Request) -> web.Response:
     """Start the migration job; the answer does not wait for it."""
     params.only(request, ["reason", "source"])
     source = request.query.get("source", "bank")
-    if source not in _SOURCES:
+    if source not in SOURCES:
         raise InvalidValueError(
             f"Query parameter source must be bank or stored, not {params.shown(source)}"
         )

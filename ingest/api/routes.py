@@ -4,7 +4,7 @@ from typing import Final
 
 from aiohttp import web
 
-from ingest.api import events, health, items, jobs, metrics, webhook
+from ingest.api import about, events, health, items, jobs, metrics, webhook
 
 ROUTES: Final = (
     web.post("/sync", jobs.start_synchronization),
@@ -27,4 +27,7 @@ ROUTES: Final = (
     web.get("/health", health.health),
     web.get("/health/live", health.live),
     web.get("/health/ready", health.ready),
+    web.get("/openapi.json", about.openapi),
+    web.get("/docs", about.docs),
+    web.get("/static/{name}", about.asset),
 )

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 import orjson
 from aiohttp import web
@@ -25,6 +25,9 @@ from ingest.storage.deletions import WithheldBy
 from ingest.storage.plans import PlannedItem
 
 Json = dict[str, Any]
+
+#: What an abandon answers in the place of a status where nothing runs.
+NO_JOB_EXECUTIONS: Final = "NO JOB EXECUTIONS"
 
 
 def json_response(document: Json, *, status: int = 200, **options: Any) -> web.Response:
@@ -68,7 +71,7 @@ def abandonment(instance: JobInstance, became: Abandonment) -> Json:
         execution_id, status = became.execution_id, JobStatus.STOPPING.value
         message = _still_stopping(instance, became)
     else:
-        execution_id, status = 0, "NO JOB EXECUTIONS"
+        execution_id, status = 0, NO_JOB_EXECUTIONS
         message = (
             "No job executions are currently running for the "
             f"{instance.name} (job instance id {instance.id})"

@@ -47,7 +47,7 @@ def test_no_error_that_is_the_callers_is_a_server_error() -> None:
 
 
 PATHS = sorted(
-    (route.method, route.path.format(item_id=1, instance_id=1, execution_id=1))
+    (route.method, route.path.format(item_id=1, instance_id=1, execution_id=1, name="docs.js"))
     for route in ROUTES
     if not route.path.startswith("/health")
 )

@@ -1,0 +1,138 @@
+"""Items and problems: what each operation takes, answers and refuses."""
+
+from typing import Final
+
+from ingest import errors
+from ingest.api.openapi import item_examples, parameters
+from ingest.api.openapi.parts import Answer, Link, Operation, Scope, Tag, schema_ref
+
+_SAME: Final = {"itemId": "$request.path.itemId"}
+
+
+def _now(path: str, name: str, summary: str, description: str) -> Operation:
+    return Operation(
+        method="POST",
+        path=path,
+        id=name,
+        tag=Tag.ITEMS,
+        summary=summary,
+        description=f"{description} It makes no execution, and works beside a running job.",
+        scope=Scope.OPERATE,
+        answers=(
+            Answer(
+                description="What became of it; on disk before the answer. `DELETED` only where "
+                "its absence from the bank is certain.",
+                schema=schema_ref("ItemResult"),
+                examples={"updated": item_examples.item_result()},
+                links={
+                    "getItem": Link(operation="getItem", description="The item.", parameters=_SAME)
+                },
+            ),
+        ),
+        refusals=(
+            errors.ItemNotFoundError,
+            errors.ItemProblemError,
+            errors.BankUnavailableError,
+            errors.DatabaseUnavailableError,
+        ),
+    )
+
+
+ITEM_OPERATIONS: Final = (
+    Operation(
+        method="GET",
+        path="/items",
+        id="listItems",
+        tag=Tag.ITEMS,
+        summary="What has been ingested",
+        description="By ascending id. Every criterion that is given must hold.",
+        scope=Scope.READ,
+        parameters=(
+            parameters.Q,
+            *parameters.ITEM_CRITERIA,
+            parameters.LIMIT,
+            parameters.AFTER_ITEM,
+        ),
+        answers=(
+            Answer(
+                description="A page of items, without their documents.",
+                schema=schema_ref("Items"),
+                examples={"page": item_examples.items()},
+                links={
+                    "getItem": Link(
+                        operation="getItem",
+                        description="The first of them, whole.",
+                        parameters={"itemId": "$response.body#/items/0/itemId"},
+                    ),
+                    "next": Link(
+                        operation="listItems",
+                        description="The next page.",
+                        parameters={"after": "$response.body#/next"},
+                    ),
+                },
+            ),
+        ),
+        refusals=(errors.DatabaseUnavailableError,),
+    ),
+    Operation(
+        method="GET",
+        path="/items/{item_id}",
+        id="getItem",
+        tag=Tag.ITEMS,
+        summary="One item, and all that is stored of it",
+        description="As it was at the last revision that could be ingested.",
+        scope=Scope.READ,
+        answers=(
+            Answer(
+                description="The item with its document, its lists and the commits processed.",
+                schema=schema_ref("Item"),
+                examples={"item": item_examples.item()},
+                links={
+                    "synchronizeItem": Link(
+                        operation="synchronizeItem",
+                        description="Bring it in step, now.",
+                        parameters=_SAME,
+                    )
+                },
+            ),
+        ),
+        refusals=(errors.ItemNotFoundError, errors.DatabaseUnavailableError),
+    ),
+    Operation(
+        method="GET",
+        path="/problems",
+        id="listProblems",
+        tag=Tag.ITEMS,
+        summary="Items that could not be ingested, and why",
+        description="Each heals by itself when the item is mended.",
+        scope=Scope.READ,
+        parameters=(parameters.LIMIT, parameters.AFTER_KEY),
+        answers=(
+            Answer(
+                description="A page of problems.",
+                schema=schema_ref("Problems"),
+                examples={"page": item_examples.problems()},
+                links={
+                    "synchronizeItem": Link(
+                        operation="synchronizeItem",
+                        description="Try the first of them again, now.",
+                        parameters={"itemId": "$response.body#/problems/0/itemId"},
+                    )
+                },
+            ),
+        ),
+        refusals=(errors.DatabaseUnavailableError,),
+    ),
+    _now(
+        "/sync/{item_id}",
+        "synchronizeItem",
+        "Bring one item in step, now",
+        "Reads the item from the bank if it has changed there.",
+    ),
+    _now(
+        "/migrate/{item_id}",
+        "migrateItem",
+        "Derive one item's row anew, now",
+        "From the stored document, where the bank has no newer one or has it no more.",
+    ),
+)
