@@ -9,7 +9,7 @@ from typing import Any, Final
 import orjson
 import structlog
 from stamina.instrumentation import RetryDetails, set_on_retry_hooks
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor
 
 from ingest.log_lines import LineWriter
 from ingest.settings import LogSettings
@@ -19,6 +19,9 @@ _LIBRARIES: Final = logging.WARNING
 
 #: The last lines are waited for so long where the process ends.
 LAST_LINES_S: Final = 1.0
+
+#: The words of a caller's that are of interest when what it sent was no HTTP.
+_REASON_CHARACTERS: Final = 200
 
 _writers: Final[list[LineWriter]] = []
 
@@ -35,13 +38,16 @@ def configure(settings: LogSettings) -> None:
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    renderers: list[Processor] = (
-        [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
-        if as_console
-        else [
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(serializer=_json),
+    renderers: list[Processor] = [structlog.processors.format_exc_info]
+    renderers += (
+        [
+            _escape,
+            structlog.dev.ConsoleRenderer(
+                colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+            ),
         ]
+        if as_console
+        else [structlog.processors.JSONRenderer(serializer=_json)]
     )
     writer = LineWriter(
         sys.stderr,
@@ -60,6 +66,7 @@ def configure(settings: LogSettings) -> None:
     )
     set_on_retry_hooks([_log_retry])
     handler = _Handler(writer)
+    handler.addFilter(_no_http)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
@@ -90,6 +97,39 @@ def flush(within_s: float = LAST_LINES_S) -> None:
 
 
 atexit.register(flush)
+
+
+def _no_http(record: logging.LogRecord) -> bool:
+    """Say in a line what aiohttp says with a traceback: that what a caller sent is no HTTP.
+
+    It is the caller's fault, not the service's, and has been answered with a 400.
+    """
+    if record.name != "aiohttp.server" or record.exc_info is None:
+        return True
+    from aiohttp.http_exceptions import HttpProcessingError  # noqa: PLC0415 - takes long to import
+
+    error = record.exc_info[1]
+    if not isinstance(error, HttpProcessingError):
+        return True
+    reason = " ".join(error.message.split())[:_REASON_CHARACTERS]
+    remote = record.args[0] if isinstance(record.args, tuple) and record.args else None
+    structlog.get_logger(__name__).info("request is no HTTP", remote=remote, reason=reason)
+    return False
+
+
+def _escape(_logger: object, _method: str, event: EventDict) -> EventDict:
+    """Write what a terminal would obey as Python writes it: paths and messages may be anybody's."""
+    for key, value in event.items():
+        if key == "exception":
+            # Indented, so that no message looks like a line of its own.
+            event[key] = "\n  ".join(map(_escaped, str(value).split("\n")))
+        elif isinstance(value, str):
+            event[key] = _escaped(value)
+    return event
+
+
+def _escaped(text: str) -> str:
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
 
 
 class _Logger:

@@ -34,6 +34,10 @@ _LAST_WORD_S: Final = 0.5
 #: is late by more than that whenever threads read and write flat out.
 SWITCH_S: Final = 0.001
 
+#: The longest first line of a request. A query may hold the longest search text there is, each
+#: character of which takes up to twelve bytes there, and more beside it.
+MAX_LINE_BYTES: Final = 32 * 1024
+
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 _log = structlog.get_logger(__name__)
@@ -100,7 +104,11 @@ async def serve(
     app = create(settings)
     # The runner's own handling would close the listener before ready could answer 503.
     runner = web.AppRunner(
-        app, handle_signals=False, access_log=None, shutdown_timeout=LAST_ANSWERS_S
+        app,
+        handle_signals=False,
+        access_log=None,
+        shutdown_timeout=LAST_ANSWERS_S,
+        max_line_size=MAX_LINE_BYTES,
     )
     drained = True
     try:
