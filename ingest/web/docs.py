@@ -161,11 +161,16 @@ def _contents_of(content: Json) -> Iterator[Html]:
         yield tag("h5", media_type)
         yield tag("p", type_of(media["schema"]))
         for name, example in media.get("examples", {}).items():
-            value = example["value"]
-            text = value if isinstance(value, str) else json.dumps(value, indent=2)
+            text = _written(media_type, example["value"])
             # To be scrolled by keyboard, it takes the focus.
             shown = tag("pre", tag("code", text), tabindex="0", aria_label=f"Example: {name}")
             yield tag("figure", tag("figcaption", f"Example: {name}"), shown)
+
+
+def _written(media_type: str, value: Any) -> str:
+    if media_type == "text/event-stream":
+        return "\n".join(f"{field}: {text}" for field, text in value.items())
+    return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
 
 
 def _links(links: Json) -> Iterator[Html]:

@@ -80,6 +80,8 @@ def _either(choices: list[Html]) -> Html:
 
 
 def _kind(name: str, schema: Json) -> Html:
+    if "contentSchema" in schema:
+        return join([type_of(schema["contentSchema"]), " as text"])
     if name == "array":
         return join(["array of ", type_of(schema.get("items", {}))])
     if name in ("string", "integer", "number"):

@@ -9,6 +9,7 @@ from aiohttp import ClientResponse
 from openapi_schema_validator import OAS31Validator, oas31_format_checker
 
 from ingest.api.openapi.document import document
+from ingest.api.openapi.parts import EVENT_STREAM
 
 Json = dict[str, Any]
 
@@ -75,7 +76,18 @@ async def keep_contract(response: ClientResponse) -> Any:
             assert name in response.headers, f"{place} has no {name}"
     assert response.content_type in described["content"], f"{place}: {response.content_type}"
     text = await response.text()
-    body = orjson.loads(text) if response.content_type in JSON else text
-    wrong = faults(described["content"][response.content_type]["schema"], body)
+    schema = described["content"][response.content_type]["schema"]
+    if response.content_type == EVENT_STREAM:
+        body: Any = events(text)
+        wrong = [fault for event in body for fault in faults(schema, event)]
+    else:
+        body = orjson.loads(text) if response.content_type in JSON else text
+        wrong = faults(schema, body)
     assert not wrong, f"{place}: {wrong}"
     return body
+
+
+def events(text: str) -> list[dict[str, str]]:
+    """Return the server-sent events of a stream; comments are none."""
+    lines = [line.partition(": ") for line in text.splitlines() if line[:1] not in ("", ":")]
+    return [{field: value} for field, _, value in lines]

@@ -176,9 +176,9 @@ def stacked() -> Any:
     return {**views.execution(COMPLETED), "stack": None}
 
 
-def stream() -> str:
-    """Return what the event stream sends last."""
-    return f"data: {orjson.dumps(views.execution(COMPLETED)).decode()}\n\n"
+def event() -> Any:
+    """Return the event that a stream ends with."""
+    return {"data": orjson.dumps(views.execution(COMPLETED)).decode()}
 
 
 def history() -> Any:

@@ -4,7 +4,15 @@ from typing import Final
 
 from ingest import errors
 from ingest.api.openapi import examples, parameters
-from ingest.api.openapi.parts import Answer, Link, Operation, Scope, Tag, schema_ref
+from ingest.api.openapi.parts import (
+    EVENT_STREAM,
+    Answer,
+    Link,
+    Operation,
+    Scope,
+    Tag,
+    schema_ref,
+)
 
 _PATH: Final = "/executions/{execution_id}"
 _MEETS: Final = (errors.JobExecutionNotFoundError, errors.DatabaseUnavailableError)
@@ -141,10 +149,10 @@ EXECUTION_OPERATIONS: Final = (
         scope=Scope.READ,
         answers=(
             Answer(
-                description="Events whose `data` is an `Execution`.",
-                media_type="text/event-stream",
-                schema={"type": "string"},
-                examples={"the last event": examples.stream()},
+                description="Events, each as the schema has it.",
+                media_type=EVENT_STREAM,
+                schema=schema_ref("ExecutionEvent"),
+                examples={"the last event": examples.event()},
             ),
         ),
         refusals=_MEETS,

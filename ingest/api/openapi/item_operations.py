@@ -112,11 +112,12 @@ ITEM_OPERATIONS: Final = (
                 description="A page of problems.",
                 schema=schema_ref("Problems"),
                 examples={"page": item_examples.problems()},
+                # None to single items: what stands there may be the name of no item.
                 links={
-                    "synchronizeItem": Link(
-                        operation="synchronizeItem",
-                        description="Try the first of them again, now.",
-                        parameters={"itemId": "$response.body#/problems/0/itemId"},
+                    "next": Link(
+                        operation="listProblems",
+                        description="The next page.",
+                        parameters={"after": "$response.body#/next"},
                     )
                 },
             ),

@@ -12,6 +12,8 @@ from ingest import errors
 Json = dict[str, Any]
 
 JSON: Final = "application/json"
+#: Its schema is that of an event, as in OpenAPI 3.2, for that of a stream would say nothing.
+EVENT_STREAM: Final = "text/event-stream"
 
 
 class Tag(StrEnum):

@@ -6,7 +6,7 @@ from typing import Final
 
 from ingest.api.health import DOWN, OUT_OF_SERVICE, UP
 from ingest.api.openapi.parameters import JOB_NAMES, integer
-from ingest.api.openapi.parts import Json, schema_ref
+from ingest.api.openapi.parts import JSON, Json, schema_ref
 from ingest.api.views import NO_JOB_EXECUTIONS
 from ingest.model.job import ENDED, RUNNING, EventName, ExitCode, JobStatus
 from ingest.model.plan import PlannedChange
@@ -156,6 +156,19 @@ SCHEMAS: Final[Json] = {
     "Jobs": page("jobs", "Job", _NO_MORE),
     "Execution": closed("One run of a job.", _EXECUTION, ["stack"]),
     "Executions": page("executions", "Execution", nullable(ID)),
+    "ExecutionEvent": {
+        "type": "object",
+        "description": "A server-sent event.",
+        "properties": {
+            "data": {
+                "type": "string",
+                "contentMediaType": JSON,
+                "contentSchema": schema_ref("Execution"),
+                "description": "The execution, as JSON.",
+            }
+        },
+        "required": ["data"],
+    },
     "Counts": closed(
         "How many items met which fate. read: documents read from the bank; created, updated and "
         "deleted: items written; failed: items with a problem, read again or not.",
