@@ -8,6 +8,7 @@ import structlog
 from aiohttp import web
 
 from ingest.api.errors import add_request_id, answer_errors
+from ingest.api.expectations import ignore_unknown_expectations
 from ingest.api.health import BANK_PROBE, DOWN, BankProbe
 from ingest.api.keys import (
     BANK,
@@ -56,6 +57,7 @@ _log = structlog.get_logger(__name__)
 
 def create_app(settings: Settings) -> web.Application:
     """Build the application. Nothing is opened until it starts."""
+    ignore_unknown_expectations()
     app = web.Application(middlewares=[count_requests, answer_errors])
     app[SETTINGS] = settings
     app[METRICS] = Metrics([Synchronization.name, Migration.name])

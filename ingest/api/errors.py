@@ -62,6 +62,8 @@ RETRY_AFTER_S: Final = 2
 PROBLEM_JSON: Final = "application/problem+json"
 
 _JSON_TYPES: Final = frozenset({"application/json", PROBLEM_JSON})
+#: The weight of what is not wanted at all (RFC 9110, 12.4.2).
+_REFUSED: Final = re.compile(r"q\s*=\s*0(\.0*)?")
 _REQUEST_ID: Final = re.compile(r"[\x21-\x7e]{1,128}", re.ASCII)
 #: Where a request keeps its id.
 REQUEST_ID: Final = web.RequestKey("request_id", str)
@@ -177,4 +179,9 @@ def problem_type(code: str | None) -> str:
 def _wants_json(request: web.Request) -> bool:
     """Return whether the caller names a JSON type: ``*/*`` alone does not."""
     accepted = ",".join(request.headers.getall("Accept", ()))
-    return any(part.split(";")[0].strip().lower() in _JSON_TYPES for part in accepted.split(","))
+    return any(map(_is_json, accepted.split(",")))
+
+
+def _is_json(media_range: str) -> bool:
+    media_type, *parameters = (part.strip().lower() for part in media_range.split(";"))
+    return media_type in _JSON_TYPES and not any(map(_REFUSED.fullmatch, parameters))
