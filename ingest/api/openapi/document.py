@@ -16,6 +16,7 @@ from ingest.api.openapi.parameters import PATH, REQUEST_ID
 from ingest.api.openapi.parts import Answer, Json, Link, Operation, Scope, Tag
 from ingest.api.openapi.schemas import SCHEMAS, TEXT
 from ingest.api.openapi.service_operations import SERVICE_OPERATIONS
+from ingest.api.openapi.service_schemas import SERVICE_SCHEMAS
 from ingest.errors import JobAlreadyRunningError
 from ingest.settings import ServerSettings
 
@@ -80,7 +81,12 @@ def document() -> Json:
         "security": _security(Scope.READ),
         "paths": _paths(OPERATIONS),
         "components": {
-            "schemas": {**SCHEMAS, **item_schemas(), **problems.problem_schemas()},
+            "schemas": {
+                **SCHEMAS,
+                **SERVICE_SCHEMAS,
+                **item_schemas(),
+                **problems.problem_schemas(),
+            },
             "parameters": {"RequestId": REQUEST_ID.document()},
             "headers": {
                 name: {

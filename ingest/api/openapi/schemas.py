@@ -1,17 +1,16 @@
-"""What answers about jobs and about the service hold, as JSON Schema; see `ingest.api.views`."""
+"""What answers about jobs hold, as JSON Schema; see `ingest.api.views`."""
 
 from collections.abc import Iterable
 from enum import StrEnum
 from typing import Final
 
-from ingest.api.health import DOWN, OUT_OF_SERVICE, UP
 from ingest.api.openapi.parameters import JOB_NAMES, integer
 from ingest.api.openapi.parts import JSON, Json, schema_ref
 from ingest.api.views import NO_JOB_EXECUTIONS
 from ingest.model.job import ENDED, RUNNING, EventName, ExitCode, JobStatus
 from ingest.model.plan import PlannedChange
 
-_NUMBER: Final[Json] = {"type": "number"}
+NUMBER: Final[Json] = {"type": "number"}
 TEXT: Final[Json] = {"type": "string"}
 MOMENT: Final[Json] = {"type": "string", "format": "date-time"}
 COUNT: Final = integer(0)
@@ -80,15 +79,6 @@ def _answer(description: str, status: Json, execution_id: Json) -> Json:
     )
 
 
-def _component(more: Json | None = None, optional: Iterable[str] = ()) -> Json:
-    properties = {
-        "status": {"type": "string", "enum": [UP, DOWN]},
-        "message": said(TEXT, "What is wrong; only where something is."),
-        **(more or {}),
-    }
-    return closed("A component.", properties, ["message", *optional])
-
-
 _EXECUTION: Final[Json] = {
     "jobExecutionId": said(ID, "Counts up from 1, and is never used again."),
     "jobInstanceId": said(ID, "The id to abandon by."),
@@ -110,6 +100,7 @@ _EXECUTION: Final[Json] = {
         "additionalProperties": TEXT,
     },
     "dryRun": said(nullable(schema_ref("DryRun")), "What a dry run found; null for others."),
+    "bankRequests": schema_ref("BankRequests"),
     "stack": {
         "type": ["array", "null"],
         "description": "Only with `stack=1`: the lines of code where it stands, outermost first; "
@@ -179,8 +170,8 @@ SCHEMAS: Final[Json] = {
         {
             "total": said(nullable(COUNT), "Items to go through; null until that is known."),
             "processed": COUNT,
-            "itemsPerSecond": nullable(_NUMBER),
-            "etaSeconds": said(nullable(_NUMBER), "How long it will still take, while it runs."),
+            "itemsPerSecond": nullable(NUMBER),
+            "etaSeconds": said(nullable(NUMBER), "How long it will still take, while it runs."),
         },
     ),
     "Step": closed(
@@ -233,6 +224,15 @@ SCHEMAS: Final[Json] = {
             "message": said(TEXT, "What happened, and the way out."),
         },
     ),
+    "BankRequests": closed(
+        "What it has asked of an item bank behind a network; a bank on the machine is asked "
+        "nothing.",
+        {
+            "made": said(COUNT, "Requests sent, those that were sent again among them."),
+            "retried": said(COUNT, "Requests sent again."),
+            "waitedSeconds": said(NUMBER, "For how long requests were held back."),
+        },
+    ),
     "Event": closed(
         "One line of an execution's history.",
         {
@@ -243,34 +243,4 @@ SCHEMAS: Final[Json] = {
         },
     ),
     "History": page("events", "Event", _NO_MORE),
-    "Live": closed("A probe's answer.", {"status": {"type": "string", "const": UP}}),
-    "OutOfService": closed(
-        "Shutdown has begun.", {"status": {"type": "string", "const": OUT_OF_SERVICE}}
-    ),
-    "Health": closed(
-        "The service and its components.",
-        {
-            "status": {"type": "string", "enum": [UP, DOWN]},
-            "components": closed(
-                "Each by itself. An item bank that is DOWN does not make the service DOWN.",
-                {
-                    "database": _component(),
-                    "itemBank": _component(),
-                    "jobs": _component(
-                        {
-                            "running": {"type": "array", "items": schema_ref("JobName")},
-                            "withheldDeletions": schema_ref("WithheldDeletions"),
-                        },
-                        ["running", "withheldDeletions"],
-                    ),
-                    "eventLoop": _component(
-                        {
-                            "lagSeconds": said(_NUMBER, "How late it is."),
-                            "worstLagSeconds": said(_NUMBER, "How late it has been at worst."),
-                        }
-                    ),
-                },
-            ),
-        },
-    ),
 }
