@@ -101,11 +101,21 @@ def _article(document: Json, verb: str, path: str, operation: Json) -> Html:
         paragraphs(operation["description"]),
         tag("p", words(needs), class_="note"),
         _parameter_table(parameters),
-        try_form(document, verb, path, name, parameters),
+        *_request_body(operation),
+        try_form(document, verb, path, operation, parameters),
         tag("h4", "Answers"),
         *_answers(document, operation),
         aria_labelledby=name,
     )
+
+
+def _request_body(operation: Json) -> Iterator[Html]:
+    if "requestBody" in operation:
+        body = operation["requestBody"]
+        yield tag("h4", "Body")
+        yield tag("p", words(body["description"]))
+        for media_type, media in body["content"].items():
+            yield tag("p", f"{media_type}: ", type_of(media["schema"]))
 
 
 def _parameter_table(parameters: Iterable[Json]) -> Html:

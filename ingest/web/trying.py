@@ -1,5 +1,6 @@
 """The parts of the page that send requests: shown by its script, which sends them."""
 
+import json
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -35,10 +36,14 @@ def token_field(description: str) -> Html:
     )
 
 
-def try_form(document: Json, verb: str, path: str, name: str, parameters: Iterable[Json]) -> Html:
+def try_form(
+    document: Json, verb: str, path: str, operation: Json, parameters: Iterable[Json]
+) -> Html:
     """Return the form that sends a request, and the command that does the same."""
-    base = document["servers"][-1]["url"]
+    name, base = operation["operationId"], document["servers"][-1]["url"]
     fields = [_field(name, one) for one in parameters]
+    if "requestBody" in operation:
+        fields.append(_body_field(name, operation["requestBody"]["content"]))
     accept = [tag("option", said, value=value) for value, said in _ACCEPT.items()]
     fields.append(
         join(
@@ -100,6 +105,14 @@ def _field(operation: str, parameter: Json) -> Html:
         options = [tag("option", str(one), value=str(one)) for one in choices]
         entry = tag("select", tag("option", "", value=""), *options, **known)
     return join([tag("label", name, for_=at), entry])
+
+
+def _body_field(operation: str, content: Json) -> Html:
+    at = f"{operation}-body"
+    ((media_type, media),) = content.items()
+    example = json.dumps(media["example"], indent=2)
+    entry = tag("textarea", example, id=at, rows="9", data_in="body", data_name=media_type)
+    return join([tag("label", "Body", for_=at), entry])
 
 
 def question() -> Html:

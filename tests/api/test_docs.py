@@ -72,7 +72,7 @@ async def test_it_can_be_used_by_ear_and_by_keyboard(page: str) -> None:
     links = {str(attributes["href"]) for name, attributes in found if name == "a"}
     assert {link[1:] for link in links if link.startswith("#")} <= ids.keys()
     labelled = {attributes["for"] for name, attributes in found if name == "label"}
-    fields = [attributes for name, attributes in found if name in ("input", "select")]
+    fields = [attributes for name, attributes in found if name in ("input", "select", "textarea")]
     assert {attributes.get("id") for attributes in fields} == labelled
     referred = {
         attributes[name]

@@ -18,6 +18,7 @@ from ingest.bank.base import Unrelated
 from ingest.model.secret import Secret
 from ingest.settings import BankSettings, GitLabSettings, Secrets, Settings
 from ingest.storage.pushes import pending_count
+from tests.support.contract import keep_contract
 from tests.support.databases import change, rows
 from tests.support.documents import item_content
 from tests.support.gitlab_kind import GitLabKind, gitlab_kind
@@ -67,6 +68,7 @@ async def notify(client: Client, document: Any, **headers: str) -> tuple[int, An
     sent = {"X-Gitlab-Event": "Push Hook", "X-Gitlab-Token": SECRET}
     sent |= {name.replace("_", "-"): value for name, value in headers.items()}
     response = await client.post("/webhook", json=document, headers=sent)
+    await keep_contract(response)
     is_json = response.content_type == "application/json"
     return response.status, await (json_of(response) if is_json else response.text())
 

@@ -26,7 +26,7 @@ _BAD: Final = 13
 
 #: Cases an operation in the phase that makes most of them.
 _MANY: Final = 330
-_FEW: Final = 25
+_FEW: Final = 15
 
 #: A run that takes longer hangs.
 _WITHIN_S: Final = 1800.0

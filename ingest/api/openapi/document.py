@@ -13,7 +13,7 @@ from ingest.api.openapi.item_operations import ITEM_OPERATIONS
 from ingest.api.openapi.item_schemas import item_schemas
 from ingest.api.openapi.job_operations import JOB_OPERATIONS
 from ingest.api.openapi.parameters import PATH, REQUEST_ID
-from ingest.api.openapi.parts import Answer, Json, Link, Operation, Scope, Tag
+from ingest.api.openapi.parts import JSON, Answer, Json, Link, Operation, Scope, Tag
 from ingest.api.openapi.schemas import SCHEMAS, TEXT
 from ingest.api.openapi.service_operations import SERVICE_OPERATIONS
 from ingest.api.openapi.service_schemas import SERVICE_SCHEMAS
@@ -141,6 +141,13 @@ def _operation(one: Operation) -> Json:
         ],
         "responses": _responses(one),
     }
+    if one.body is not None:
+        media = {"schema": one.body.schema, "example": one.body.example}
+        described["requestBody"] = {
+            "description": one.body.description,
+            "required": True,
+            "content": {JSON: media},
+        }
     if one.scope is not None:
         described["x-required-scope"] = one.scope.value
     return described

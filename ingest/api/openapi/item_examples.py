@@ -130,3 +130,14 @@ def problems() -> Any:
         last_at=_AT + timedelta(days=1),
     )
     return views.page("problems", [item_views.problem(one)], 100, "itemId")
+
+
+def push() -> Any:
+    """Return what GitLab tells of a push, as far as it is looked at."""
+    project = {"default_branch": "main", "path_with_namespace": "itembank/205030"}
+    return {
+        "object_kind": "push",
+        "project_id": 4711,
+        "ref": "refs/heads/main",
+        "project": project,
+    }

@@ -1,10 +1,11 @@
 """Items and problems: what each operation takes, answers and refuses."""
 
+from http import HTTPStatus
 from typing import Final
 
 from ingest import errors
 from ingest.api.openapi import item_examples, parameters
-from ingest.api.openapi.parts import Answer, Link, Operation, Scope, Tag, schema_ref
+from ingest.api.openapi.parts import Answer, Body, Link, Operation, Scope, Tag, schema_ref
 
 _SAME: Final = {"itemId": "$request.path.itemId"}
 
@@ -123,6 +124,51 @@ ITEM_OPERATIONS: Final = (
             ),
         ),
         refusals=(errors.DatabaseUnavailableError,),
+    ),
+    Operation(
+        method="POST",
+        path="/webhook",
+        id="receivePush",
+        tag=Tag.ITEMS,
+        summary="Take in a notification of a push",
+        description="For GitLab: the item that was pushed to is brought in step at once. It is "
+        "closed until the service is given a secret that notifications are known by.",
+        scope=None,
+        parameters=(parameters.GITLAB_TOKEN, parameters.GITLAB_EVENT),
+        body=Body(
+            description="The event, as GitLab sends it.",
+            schema=schema_ref("PushNotification"),
+            example=item_examples.push(),
+        ),
+        answers=(
+            Answer(
+                status=HTTPStatus.ACCEPTED,
+                description="The push is on disk; its item is brought in step afterwards.",
+                schema=schema_ref("Queued"),
+                examples={"queued": {"outcome": "QUEUED", "itemId": "205030"}},
+                links={
+                    "getItem": Link(
+                        operation="getItem",
+                        description="The item, as soon as it is in step.",
+                        parameters={"itemId": "$response.body#/itemId"},
+                    )
+                },
+            ),
+            Answer(
+                description="It is about no item. It is a success all the same: GitLab takes a "
+                "hook away that fails too often.",
+                schema=schema_ref("Ignored"),
+                examples={
+                    "ignored": {"outcome": "IGNORED", "reason": "it is not to the default branch"}
+                },
+            ),
+        ),
+        refusals=(
+            errors.WrongWebhookTokenError,
+            errors.WebhookClosedError,
+            errors.BodyTooLargeError,
+            errors.DatabaseUnavailableError,
+        ),
     ),
     _now(
         "/sync/{item_id}",

@@ -126,6 +126,30 @@ def item_schemas() -> Json:
             },
         ),
         "Problems": page("problems", "Problem", nullable(TEXT)),
+        "PushNotification": {
+            "type": "object",
+            "description": "GitLab's own push event. It must have these, and may have others.",
+            "properties": {
+                "object_kind": said(TEXT, "`push`; what is something else is ignored."),
+                "project_id": {"type": "integer"},
+                "ref": said(TEXT, "The branch; only the default branch counts."),
+                "project": {
+                    "type": "object",
+                    "properties": {
+                        "default_branch": nullable(TEXT),
+                        "path_with_namespace": said(TEXT, "Its last part is the item's id."),
+                    },
+                },
+            },
+        },
+        "Queued": closed(
+            "A push that is on record.",
+            {"outcome": {"type": "string", "const": "QUEUED"}, "itemId": schema_ref("ItemId")},
+        ),
+        "Ignored": closed(
+            "A notification that is about no item.",
+            {"outcome": {"type": "string", "const": "IGNORED"}, "reason": TEXT},
+        ),
         "ItemResult": closed(
             "What became of one item.",
             {"itemId": schema_ref("ItemId"), "outcome": one_of(ItemOutcome)},

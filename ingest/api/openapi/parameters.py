@@ -154,3 +154,17 @@ REQUEST_ID: Final = Parameter(
     description="An id to find the request in the service's log by. It comes back in the answer; "
     "one of more than 128 characters, or with others than printable ASCII, is replaced.",
 )
+GITLAB_TOKEN: Final = Parameter(
+    name="X-Gitlab-Token",
+    place="header",
+    schema={"type": "string"},
+    example="the secret that the hook was given",
+    description="The secret that the bank's own notifications are known by.",
+)
+GITLAB_EVENT: Final = Parameter(
+    name="X-Gitlab-Event",
+    place="header",
+    schema={"type": "string"},
+    example="Push Hook",
+    description="What it is about. What is no push is ignored.",
+)

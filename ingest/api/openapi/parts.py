@@ -86,6 +86,15 @@ class Answer:
 
 
 @frozen(kw_only=True)
+class Body:
+    """What a request brings along: JSON."""
+
+    description: str
+    schema: Json
+    example: Any
+
+
+@frozen(kw_only=True)
 class Operation:
     """One verb of one path."""
 
@@ -100,6 +109,7 @@ class Operation:
     scope: Scope | None
     #: Those of the query and the headers; the path's follow from it.
     parameters: tuple[Parameter, ...] = ()
+    body: Body | None = None
     answers: tuple[Answer, ...]
     #: The errors that it can meet, beyond those that every operation can.
     refusals: tuple[type[errors.IngestError], ...] = ()

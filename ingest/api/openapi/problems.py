@@ -11,6 +11,7 @@ from ingest import errors
 from ingest.api.errors import PROBLEM_JSON, STATUSES, problem_document, problem_type
 from ingest.api.openapi.parts import Json, schema_ref
 from ingest.api.openapi.schemas import TEXT, closed, said
+from ingest.api.webhook import BODY_LIMIT_BYTES
 from ingest.model.item import ProblemKind
 
 _JOB: Final = "itemSynchronizationJob"
@@ -51,6 +52,9 @@ SAMPLES: Final[Mapping[type[errors.IngestError], errors.IngestError]] = MappingP
             ),
             errors.StartPendingError(instance_id=1, job_name=_JOB, waited_s=5.0),
             errors.ServiceStoppingError(),
+            errors.WrongWebhookTokenError(),
+            errors.WebhookClosedError(),
+            errors.BodyTooLargeError(BODY_LIMIT_BYTES),
             errors.DatabaseUnavailableError(
                 "The database /srv/ingest.db cannot be used: database is locked", is_passing=True
             ),

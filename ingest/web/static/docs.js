@@ -14,14 +14,19 @@ function ask(request) {
   });
 }
 
-/** Return the address and the headers that a form's fields make. */
+/** Return the address, the headers and the body that a form's fields make. */
 function requestOf(form) {
   let path = form.dataset.path;
   const query = new URLSearchParams();
   const headers = {};
+  let body;
   for (const field of form.querySelectorAll("[data-in]")) {
     const { in: place, name } = field.dataset;
     if (place === "accept") headers.Accept = field.value;
+    else if (place === "body") {
+      body = field.value;
+      headers["Content-Type"] = name;
+    }
     else if (place === "path") path = path.replace(`{${name}}`, encodeURIComponent(field.value));
     else if (field.value === "") continue;
     else if (place === "query") query.append(name, field.value);
@@ -29,7 +34,7 @@ function requestOf(form) {
   }
   if (token.value !== "") headers.Authorization = `Bearer ${token.value}`;
   const search = query.toString();
-  return { url: search ? `${path}?${search}` : path, headers };
+  return { url: search ? `${path}?${search}` : path, headers, body };
 }
 
 /** Put one more element with a text behind what is shown, and return it. */
@@ -74,7 +79,7 @@ async function send(form) {
   const shown = form.parentElement.querySelector(".came");
   const stop = form.querySelector("[data-stop]");
   const button = form.querySelector("[type=submit]");
-  const { url, headers } = requestOf(form);
+  const { url, headers, body } = requestOf(form);
   if (verb !== "GET" && !(await ask(`${verb} ${url}`))) return;
   const aborting = new AbortController();
   const abort = () => aborting.abort();
@@ -85,7 +90,7 @@ async function send(form) {
   stop.hidden = false;
   stop.addEventListener("click", abort);
   try {
-    const options = { method: verb, headers, cache: "no-store", signal: aborting.signal };
+    const options = { method: verb, headers, body, cache: "no-store", signal: aborting.signal };
     await show(await fetch(url, options), shown);
   } catch (error) {
     const reason = error.name === "AbortError" ? "Stopped." : `No answer: ${error.message}`;
