@@ -93,7 +93,7 @@ def _article(document: Json, verb: str, path: str, operation: Json) -> Html:
     name = operation["operationId"]
     parameters = [_resolved(document, one) for one in operation["parameters"]]
     scope = operation.get("x-required-scope")
-    needs = "Open to everybody." if scope is None else f"Where tokens are asked for: `{scope}`."
+    needs = "Takes no bearer token." if scope is None else f"Where tokens are asked for: `{scope}`."
     return tag(
         "article",
         tag("h3", _verb(verb), " ", tag("code", path), id=name),

@@ -57,7 +57,13 @@ def try_form(
     return tag(
         "details",
         tag("summary", "Try it"),
-        tag("pre", tag("code", _command(verb, base + path, parameters)), tabindex="0"),
+        tag(
+            "pre",
+            tag(
+                "code", _command(verb, base + path, parameters, has_body="requestBody" in operation)
+            ),
+            tabindex="0",
+        ),
         tag(
             "form",
             *fields,
@@ -73,12 +79,13 @@ def try_form(
     )
 
 
-def _command(verb: str, url: str, parameters: Iterable[Json]) -> str:
+def _command(verb: str, url: str, parameters: Iterable[Json], *, has_body: bool) -> str:
     """Return the curl command of the plainest request."""
     for one in parameters:
         if one["in"] == "path":
             url = url.replace(f"{{{one['name']}}}", str(one["example"]))
-    return f"curl {url}" if verb == "GET" else f"curl -X {verb} {url}"
+    command = f"curl {url}" if verb == "GET" else f"curl -X {verb} {url}"
+    return f"{command} --json @FILE" if has_body else command
 
 
 def _field(operation: str, parameter: Json) -> Html:
