@@ -140,7 +140,9 @@ async def test_a_new_service_keeps_to_it(standing: Client, path: str) -> None:
     await keep_contract(await standing.get(path))
 
 
-@pytest.mark.parametrize("path", ["/health/live", "/health/ready", "/openapi.json", "/docs"])
+@pytest.mark.parametrize(
+    "path", ["/health/live", "/health/ready", "/openapi.json", "/docs", "/metrics"]
+)
 @pytest.mark.asyncio(loop_scope="session")
 async def test_probes_and_documents_keep_to_it(standing: Client, path: str) -> None:
     """What tells of the service itself is as it is described."""

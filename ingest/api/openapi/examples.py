@@ -12,6 +12,7 @@ from ingest.items.migration import Migration
 from ingest.items.synchronization import Synchronization
 from ingest.jobs.engine import Abandoned, NothingToAbandon, StillStopping
 from ingest.jobs.service import JobState
+from ingest.metrics.instruments import Metrics
 from ingest.model.job import (
     Counts,
     EventName,
@@ -206,6 +207,14 @@ def changes() -> Any:
         for item_id, change in planned.items()
     ]
     return views.page("changes", rows, 2, "itemId")
+
+
+def metric() -> str:
+    """Return the lines of a metric."""
+    text = Metrics([SYNCHRONIZATION.name, MIGRATION.name]).exposition("")[0].decode()
+    return "".join(
+        line for line in text.splitlines(keepends=True) if "ingest_executions_started" in line
+    )
 
 
 def healthy() -> Any:

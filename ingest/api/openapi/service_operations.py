@@ -5,7 +5,8 @@ from typing import Final
 
 from ingest.api.health import OUT_OF_SERVICE, UP
 from ingest.api.openapi import examples
-from ingest.api.openapi.parts import Answer, Operation, Tag, schema_ref
+from ingest.api.openapi.parts import Answer, Operation, Scope, Tag, schema_ref
+from ingest.api.openapi.schemas import TEXT
 
 _HTML: Final = "text/html"
 
@@ -67,6 +68,30 @@ SERVICE_OPERATIONS: Final = (
                 description="Shutdown has begun.",
                 schema=schema_ref("OutOfService"),
                 examples={"stopping": {"status": OUT_OF_SERVICE}},
+            ),
+        ),
+    ),
+    Operation(
+        method="GET",
+        path="/metrics",
+        id="getMetrics",
+        tag=Tag.ABOUT,
+        summary="What is measured, for Prometheus",
+        description="Executions, items, requests, durations, the event loop, the database. What "
+        "cannot be seen at the moment is left out.",
+        scope=Scope.READ,
+        answers=(
+            Answer(
+                description="Prometheus' text format.",
+                media_type="text/plain",
+                schema=TEXT,
+                examples={"a metric of many": examples.metric()},
+            ),
+            Answer(
+                description="Where the caller's `Accept` names it: OpenMetrics.",
+                media_type="application/openmetrics-text",
+                schema=TEXT,
+                examples={},
             ),
         ),
     ),
