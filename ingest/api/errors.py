@@ -12,6 +12,8 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from ingest import errors
+from ingest.access import errors as access
+from ingest.api import browser
 from ingest.api.params import shown
 
 _log = structlog.get_logger(__name__)
@@ -19,15 +21,21 @@ _log = structlog.get_logger(__name__)
 STATUSES: Final = MappingProxyType(
     {
         errors.InvalidValueError: 400,
+        access.NotAuthenticatedError: 401,
+        access.WrongWebhookTokenError: 401,
+        access.CrossSiteError: 403,
+        access.InsufficientScopeError: 403,
+        access.WebhookClosedError: 403,
         errors.JobInstanceNotFoundError: 404,
         errors.JobExecutionNotFoundError: 404,
-        errors.WrongWebhookTokenError: 401,
-        errors.WebhookClosedError: 403,
         errors.ItemNotFoundError: 404,
         errors.NotADryRunError: 404,
+        access.BodyTooSlowError: 408,
         errors.JobAlreadyRunningError: 409,
         errors.ExecutionNotRunningError: 412,
-        errors.BodyTooLargeError: 413,
+        access.BodyTooLargeError: 413,
+        # Whom the request calls is somebody else: just what 421 says (RFC 9110, 15.5.20).
+        access.UnknownHostError: 421,
         errors.ItemProblemError: 422,
         errors.BankUnavailableError: 502,
         errors.DatabaseInUseError: 503,
@@ -35,6 +43,8 @@ STATUSES: Final = MappingProxyType(
         errors.StartPendingError: 503,
         errors.ServiceStoppingError: 503,
         errors.DatabaseUnavailableError: 503,
+        access.IssuerUnavailableError: 503,
+        access.OverloadedError: 503,
     }
 )
 
@@ -51,11 +61,19 @@ NOT_OVER_HTTP: Final = frozenset(
         errors.JobDidNotCompleteError,
         errors.JobFailedError,
         errors.ServiceUnreachableError,
+        access.TokenNameTakenError,
+        access.TokenNotFoundError,
     }
 )
 
 #: What a client may do after a 503: come again soon.
 RETRY_AFTER_S: Final = 2
+
+#: How to show who one is.
+_CHALLENGE: Final = 'Bearer realm="ingest"'
+
+#: After these the connection is of no more use: the rest of a body is still to come on it.
+_BODY_UNREAD: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.REQUEST_ENTITY_TOO_LARGE})
 
 _JSON_TYPES: Final = frozenset({"application/json", "application/problem+json"})
 _REQUEST_ID: Final = re.compile(r"[\x21-\x7e]{1,128}", re.ASCII)
@@ -77,8 +95,9 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
         return response
 
 
-async def add_request_id(request: web.Request, response: web.StreamResponse) -> None:
-    """Send the request's id back, also with a stream (for ``on_response_prepare``)."""
+async def complete_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """Put on an answer, a stream too, what each has (for ``on_response_prepare``)."""
+    browser.add_headers(response)
     if REQUEST_ID in request:
         response.headers["X-Request-ID"] = request[REQUEST_ID]
 
@@ -106,12 +125,24 @@ def _failure(request: web.Request, error: errors.IngestError) -> web.Response:
     headers: dict[str, str] = {}
     if isinstance(error, errors.JobAlreadyRunningError):
         headers["Location"] = f"/executions/{error.execution_id}"
+    elif isinstance(error, access.NotAuthenticatedError):
+        # RFC 6750, 3.1: a caller who has shown no token is told no error.
+        headers["WWW-Authenticate"] = _CHALLENGE + (
+            ', error="invalid_token"' if error.is_invalid else ""
+        )
+    elif isinstance(error, access.InsufficientScopeError):
+        headers["WWW-Authenticate"] = (
+            f'{_CHALLENGE}, error="insufficient_scope", scope="{error.scope}"'
+        )
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = str(RETRY_AFTER_S)
         _log.warning("request refused", code=error.code, reason=str(error))
-    return _response(
+    response = _response(
         request, status, str(error), headers=headers, code=error.code, members=error.members
     )
+    if status in _BODY_UNREAD:
+        response.force_close()
+    return response
 
 
 def _refusal(request: web.Request, error: web.HTTPException) -> web.Response:

@@ -17,6 +17,7 @@ from ingest.cli.items import items, problems
 from ingest.cli.jobs import abandon, execution, executions, jobs, migrate, sync
 from ingest.cli.serve import config, serve
 from ingest.cli.show import clean
+from ingest.cli.token import token
 from ingest.errors import ConfigurationError, IngestError, InvalidValueError
 
 _BAD_USAGE = (ConfigurationError, InvalidValueError)
@@ -73,6 +74,7 @@ for _command in (
     problems,
     bank,
     db,
+    token,
 ):
     cli.add_command(_command)
 

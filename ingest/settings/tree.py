@@ -55,7 +55,7 @@ class ServerSettings:
     )
     #: For the head of a request, and then for its body.
     request_within_s: float = field(default=10.0, validator=v.above_zero)
-    max_body_bytes: int = field(default=1_048_576, validator=v.between(0, 2**31))
+    max_body_bytes: int = field(default=8_388_608, validator=v.between(0, 2**31))
     #: At the same time, of all but the probes.
     max_requests: int = field(default=512, validator=v.between(1, 65536))
     max_event_streams: int = field(default=64, validator=v.between(0, 65536))
@@ -217,6 +217,12 @@ class Settings:
     webhook: WebhookSettings = field(factory=WebhookSettings)
     log: LogSettings = field(factory=LogSettings)
     secrets: Secrets = field(factory=Secrets)
+
+    @property
+    def own_names(self) -> tuple[str, ...]:
+        """The host names by which others know the service, casefolded."""
+        hook = urlsplit(self.webhook.url or "").hostname
+        return self.server.allowed_hosts if hook is None else (*self.server.allowed_hosts, hook)
 
 
 def walk(settings: Settings) -> Iterator[tuple[str, "Attribute[Any]", Any]]:
