@@ -17,6 +17,7 @@ from aiohttp import web
 from ingest import logs, slices
 from ingest.api.keys import LIFECYCLE
 from ingest.app import ENGINE, create_app
+from ingest.connections import ConnectionLimits, Site
 from ingest.errors import ConfigurationError
 from ingest.settings import Settings
 
@@ -99,9 +100,7 @@ async def serve(
     stop = _Stop(settings.server.shutdown_grace_s + BEYOND_GRACE_S)
     app = create(settings)
     # The runner's own handling would close the listener before ready could answer 503.
-    runner = web.AppRunner(
-        app, handle_signals=False, access_log=None, shutdown_timeout=LAST_ANSWERS_S
-    )
+    runner = web.AppRunner(app, handle_signals=False, shutdown_timeout=LAST_ANSWERS_S)
     drained = True
     try:
         if await _until_stopped(runner.setup(), stop):
@@ -152,8 +151,9 @@ async def _until_stopped(setup: Coroutine[Any, Any, None], stop: _Stop) -> bool:
 
 async def _listen(runner: web.AppRunner, settings: Settings) -> None:
     host, port = settings.server.host, settings.server.port
+    limits = ConnectionLimits.of(settings.server)
     try:
-        await web.TCPSite(runner, host, port).start()
+        await Site(runner, host, port, limits=limits).start()
     except OSError as error:
         raise ConfigurationError(
             f"server.host, server.port: cannot listen on {host}:{port}: {error.strerror}. "

@@ -30,7 +30,8 @@ async def stream_execution(request: web.Request) -> web.StreamResponse:
     with request.app[LIMITS].event_stream(), streams.track_inprogress():
         async with sse_response(request, sep="\n") as stream:
             sent = None
-            while stream.is_connected():
+            # Who is gone keeps no place until something happens, or the next sign of life fails.
+            while stream.is_connected() and request.transport is not None:
                 if execution.version != sent:
                     await stream.send(orjson.dumps(views.execution(execution)).decode())
                     sent = execution.version

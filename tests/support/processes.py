@@ -4,9 +4,10 @@ import asyncio
 import os
 import sqlite3
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import orjson
@@ -66,7 +67,11 @@ class Process:
 
 @asynccontextmanager
 async def serving(
-    settings: Settings, *flags: str, program: str = "ingest", within: Sequence[str] = ()
+    settings: Settings,
+    *flags: str,
+    program: str = "ingest",
+    within: Sequence[str] = (),
+    environ: Mapping[str, str] = MappingProxyType({}),
 ) -> AsyncIterator[Process]:
     """Run the service; on leaving it is gone, whatever it was doing.
 
@@ -75,6 +80,7 @@ async def serving(
         flags: More of its command line.
         program: Another module that takes the same command line.
         within: A command that becomes the one that is given behind it.
+        environ: More of its environment.
     """
     process = await asyncio.create_subprocess_exec(
         *within,
@@ -87,6 +93,7 @@ async def serving(
             "PYTHONPATH": str(ROOT),
             "INGEST_DATABASE_BUSY_TIMEOUT_S": "0.2",
             "INGEST_LOG_FORMAT": "json",
+            **environ,
         },
         stderr=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.DEVNULL,
