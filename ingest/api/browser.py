@@ -22,7 +22,13 @@ PAGE_POLICY: Final = (
     "frame-ancestors 'none'"
 )
 
+# As multidict compares them: a plain text would be made one at each look.
+_FETCH_MODE: Final = istr("Sec-Fetch-Mode")
+_FETCH_SITE: Final = istr("Sec-Fetch-Site")
+_HOST_NAMED: Final = istr("Host")
+_ORIGIN_NAMED: Final = istr("Origin")
 _POLICY: Final = istr("Content-Security-Policy")
+_TYPE: Final = istr("Content-Type")
 _CACHE: Final = istr("Cache-Control")
 
 #: On every answer. The policy and the cache's rule are for a handler to say otherwise.
@@ -57,7 +63,7 @@ def add_headers(response: web.StreamResponse) -> None:
     if _CACHE not in headers:
         headers[_CACHE] = "no-store"
     if _POLICY not in headers:
-        is_page = headers.get("Content-Type", "").startswith("text/html")
+        is_page = headers.get(_TYPE, "").startswith("text/html")
         headers[_POLICY] = PAGE_POLICY if is_page else API_POLICY
 
 
@@ -85,17 +91,17 @@ class BrowserDefences:
             CrossSiteError: It comes from a page of another origin.
         """
         headers = request.headers
-        host = headers.get("Host")
+        host = headers.get(_HOST_NAMED)
         if host not in self._passed:
             self._check_host(host)
         is_safe = request.method in _SAFE
-        site = headers.get("Sec-Fetch-Site")
+        site = headers.get(_FETCH_SITE)
         # To follow a link to here is no harm; what a page loads or sends by itself is.
-        is_link = is_safe and headers.get("Sec-Fetch-Mode") == "navigate"
+        is_link = is_safe and headers.get(_FETCH_MODE) == "navigate"
         if site is not None and site not in _FROM_HERE and not is_link:
             raise CrossSiteError(_refusal(f"Sec-Fetch-Site: {shown(site)}"))
-        if not is_safe and "Origin" in headers:
-            origins = headers.getall("Origin")
+        if not is_safe and _ORIGIN_NAMED in headers:
+            origins = headers.getall(_ORIGIN_NAMED)
             if len(origins) > 1 or not self._is_ours(origins[0], host):
                 raise CrossSiteError(_refusal(f"Origin: {shown(', '.join(origins))}"))
 

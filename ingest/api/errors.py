@@ -1,7 +1,7 @@
 """Which error is which HTTP status, and what its answer looks like; the only place that decides."""
 
+import os
 import re
-import uuid
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any, Final
@@ -10,6 +10,7 @@ import orjson
 import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
+from multidict import istr
 
 from ingest import errors
 from ingest.access import errors as access
@@ -77,6 +78,8 @@ _BODY_UNREAD: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.REQUEST_
 
 _JSON_TYPES: Final = frozenset({"application/json", "application/problem+json"})
 _REQUEST_ID: Final = re.compile(r"[\x21-\x7e]{1,128}", re.ASCII)
+_REQUEST_ID_BYTES: Final = 16
+_ID_NAMED: Final = istr("X-Request-ID")
 #: Where a request keeps its id.
 REQUEST_ID: Final = web.RequestKey("request_id", str)
 _PROBES: Final = "/health"
@@ -85,21 +88,26 @@ _PROBES: Final = "/health"
 @web.middleware
 async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answer every failure in words, and give each request an id that its log lines carry."""
-    given = request.headers.get("X-Request-ID", "")
-    request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+    given = request.headers.get(_ID_NAMED)
+    request_id = (
+        given
+        if given is not None and _REQUEST_ID.fullmatch(given)
+        else os.urandom(_REQUEST_ID_BYTES).hex()
+    )
     request[REQUEST_ID] = request_id
-    with structlog.contextvars.bound_contextvars(request_id=request_id):
-        response = await _answer(request, handler)
-        log = _log.debug if request.path.startswith(_PROBES) else _log.info
-        log("request", method=request.method, path=request.path, status=response.status)
-        return response
+    # For good: aiohttp runs each request in a task, and so in a context, of its own.
+    structlog.contextvars.bind_contextvars(request_id=request_id)
+    response = await _answer(request, handler)
+    log = _log.debug if request.path.startswith(_PROBES) else _log.info
+    log("request", method=request.method, path=request.path, status=response.status)
+    return response
 
 
 async def complete_headers(request: web.Request, response: web.StreamResponse) -> None:
     """Put on an answer, a stream too, what each has (for ``on_response_prepare``)."""
     browser.add_headers(response)
     if REQUEST_ID in request:
-        response.headers["X-Request-ID"] = request[REQUEST_ID]
+        response.headers[_ID_NAMED] = request[REQUEST_ID]
 
 
 async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
