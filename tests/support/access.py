@@ -37,12 +37,16 @@ def token_needed(settings: Settings) -> Settings:
 
 
 async def make_token(
-    app: web.Application,
-    name: str,
-    *scopes: Scope,
-    expires_in: timedelta | None = None,
+    app: web.Application, name: str, *scopes: Scope, expires_in: timedelta | None = None
 ) -> str:
     """Make a token in the database of a service that runs; return its secret."""
+    return await new_token(TokenStore(app[DATABASE]), name, *scopes, expires_in=expires_in)
+
+
+async def new_token(
+    store: TokenStore, name: str, *scopes: Scope, expires_in: timedelta | None = None
+) -> str:
+    """Make a token; return its secret."""
     secret, now = new_secret(), datetime.now(UTC)
     token = AccessToken(
         name=name,
@@ -50,7 +54,7 @@ async def make_token(
         created_at=now,
         expires_at=None if expires_in is None else now + expires_in,
     )
-    assert await TokenStore(app[DATABASE]).add(token, hashed=hash_of(secret))
+    assert await store.add(token, hashed=hash_of(secret))
     return secret
 
 
