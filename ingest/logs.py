@@ -20,6 +20,9 @@ _LIBRARIES: Final = logging.WARNING
 #: The last lines are waited for so long where the process ends.
 LAST_LINES_S: Final = 1.0
 
+#: Without the values of variables, of which one may be a token.
+_TRACEBACK: Final = structlog.dev.RichTracebackFormatter(show_locals=False)
+
 _writers: Final[list[LineWriter]] = []
 
 
@@ -36,7 +39,7 @@ def configure(settings: LogSettings) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     renderers: list[Processor] = (
-        [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=_TRACEBACK)]
         if as_console
         else [
             structlog.processors.format_exc_info,
