@@ -223,6 +223,8 @@ class Connection(web.RequestHandler):
         Without a word of what was sent: it may be a token.
         """
         del message
+        if isinstance(exc, ConnectionError):
+            raise exc  # the caller is gone; there is nobody to answer, and nothing to mend
         if isinstance(exc, HttpProcessingError):
             status, detail = _refusal(exc)
             _log.info("not a request", status=status, error=type(exc).__name__)

@@ -133,6 +133,26 @@ async def test_a_body_that_does_not_come_is_given_up(settings: Settings) -> None
         assert (await wire.ask(request("GET", "/executions")))[2].startswith('{"executions":[]')
 
 
+async def test_a_caller_who_hangs_up_is_no_fault(app: web.Application) -> None:
+    """In the middle of a head, of a body or of an answer: the log has no complaint about it."""
+    job = ScriptedJob()
+    use_jobs(app, job)
+    with structlog.testing.capture_logs() as lines:
+        async with listening(app) as wire:
+            assert await wire.status("POST", "/sync") == 200
+            for data in (
+                b"GET /jobs HT",
+                request("POST", "/sync", "Content-Length: 5") + b"x",
+                request("GET", "/executions/1/events"),
+                request("PUT", "/abandon/2"),
+            ):
+                line = await wire.connect(data)
+                assert await wire.status("GET", "/jobs") == 200
+                line.writer.transport.abort()
+            assert await wire.status("GET", "/jobs") == 200
+    assert [line for line in lines if line["log_level"] in ("warning", "error")] == []
+
+
 SECRET = new_secret()
 LONG = "x" * LINE_BYTES_MAX
 
