@@ -46,7 +46,7 @@ HEADERS: Final = MappingProxyType(
 )
 
 #: Methods that change nothing.
-_SAFE: Final = frozenset({"GET", "HEAD"})
+SAFE: Final = frozenset({"GET", "HEAD"})
 _FROM_HERE: Final = frozenset({"same-origin", "none"})
 _HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,255})(?::([0-9]{1,5}))?")
 _ORIGIN: Final = re.compile(r"(https?)://(.+)", re.ASCII)
@@ -94,7 +94,7 @@ class BrowserDefences:
         host = headers.get(_HOST_NAMED)
         if host not in self._passed:
             self._check_host(host)
-        is_safe = request.method in _SAFE
+        is_safe = request.method in SAFE
         site = headers.get(_FETCH_SITE)
         # To follow a link to here is no harm; what a page loads or sends by itself is.
         is_link = is_safe and headers.get(_FETCH_MODE) == "navigate"

@@ -8,7 +8,7 @@ from aiohttp.typedefs import Handler
 from ingest.access.authentication import Authentication, no_token
 from ingest.access.errors import InsufficientScopeError, NotAuthenticatedError
 from ingest.api.access import DECLARED, Access
-from ingest.api.browser import BrowserDefences
+from ingest.api.browser import SAFE, BrowserDefences
 from ingest.api.keys import CALLER
 from ingest.api.limits import LIMITS
 from ingest.model.access import Caller
@@ -89,5 +89,5 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     limits = app[LIMITS]
     if access is not Access.OWN_SECRET:  # there its handler finds out first whose it is
         await limits.take_in(request)
-    with limits.request():
+    with limits.request(is_safe=request.method in SAFE):
         return await handler(request)

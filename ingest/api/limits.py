@@ -17,7 +17,11 @@ class Limits:
     def __init__(self, settings: ServerSettings) -> None:
         self._max_body_bytes = settings.max_body_bytes
         self._within_s = settings.request_within_s
-        self._requests = _Places("requests", settings.max_requests, "server.max_requests")
+        # Apart, so that those who look, however many, cannot crowd out an abandon.
+        self._looking, self._operating = (
+            _Places(f"requests to {do}", settings.max_requests, "server.max_requests")
+            for do in ("look", "operate")
+        )
         self._streams = _Places(
             "event streams", settings.max_event_streams, "server.max_event_streams"
         )
@@ -47,12 +51,12 @@ class Limits:
                 "framed as HTTP says, or none"
             ) from None
 
-    def request(self) -> "_Places":
-        """Return what to hold while a request is worked on.
+    def request(self, *, is_safe: bool) -> "_Places":
+        """Return what to hold while a request is worked on; *is_safe* if it changes nothing.
 
         Entering raises `OverloadedError` when as many as are allowed are under way.
         """
-        return self._requests
+        return self._looking if is_safe else self._operating
 
     def event_stream(self) -> "_Places":
         """Return what to hold while an event stream is open; as `request` does."""

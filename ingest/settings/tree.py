@@ -56,7 +56,7 @@ class ServerSettings:
     #: For the head of a request, and then for its body.
     request_within_s: float = field(default=10.0, validator=v.above_zero)
     max_body_bytes: int = field(default=8_388_608, validator=v.between(0, 2**31))
-    #: At the same time, of all but the probes.
+    #: At the same time, of those that look and of those that operate; probes are not counted.
     max_requests: int = field(default=512, validator=v.between(1, 65536))
     max_event_streams: int = field(default=64, validator=v.between(0, 65536))
     max_connections: int = field(default=4096, validator=v.between(1, 65536))

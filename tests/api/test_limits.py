@@ -272,7 +272,7 @@ async def test_connections_beyond_the_limit_are_told_so(app: web.Application) ->
 
 
 async def test_256_requests_are_worked_on_at_the_same_time(app: web.Application) -> None:
-    """As many as are allowed wait for one abandon; more are 503, probes are answered throughout.
+    """As many as are allowed wait for one abandon; more are 503, looks and probes are answered.
 
     When the job has wound down every one of them gets its answer.
     """
@@ -285,19 +285,33 @@ async def test_256_requests_are_worked_on_at_the_same_time(app: web.Application)
         lines = [await wire.connect(request("PUT", "/abandon/1")) for _ in range(256)]
         async with asyncio.timeout(DEADLINE_S):
             await job.told_to_stop.wait()
-            while (asked := await wire.ask(request("GET", "/jobs")))[0] == 200:
+            while (asked := await wire.ask(request("PUT", "/abandon/2")))[0] == 200:
                 pass  # the last of them are still on their way
         status, headers, text = asked
         assert (status, headers["retry-after"]) == (503, "2")
-        assert "256 requests are under way" in text
-        assert await wire.status("PUT", "/abandon/1") == 503
-        for probe in ("/health/live", "/health/ready", "/health"):
-            assert await wire.status("GET", probe) == 200
+        assert "256 requests to operate are under way" in text
+        for path in ("/health/live", "/health/ready", "/health", "/jobs"):
+            assert await wire.status("GET", path) == 200
         job.may_wind_down.set()
         answers = [await line.answer() for line in lines]
         assert {status for status, _, _ in answers} == {200}
         assert all('"status":"ABANDONED"' in body for _, _, body in answers)
-        assert await wire.status("GET", "/jobs") == 200
+        assert await wire.status("PUT", "/abandon/1") == 200
+
+
+async def test_those_who_look_do_not_crowd_out_an_abandon(settings: Settings) -> None:
+    """While no more looks are taken, an abandon is."""
+    app = create_app(evolve(settings, server=evolve(settings.server, max_requests=1)))
+    job = ScriptedJob()
+    use_jobs(app, job)
+    async with listening(app) as wire:
+        assert await wire.status("POST", "/sync") == 200
+        stream = await wire.connect(request("GET", "/executions/1/events"))
+        async with asyncio.timeout(DEADLINE_S):
+            assert (await stream.reader.readline()).startswith(b"HTTP/1.1 200 ")
+        assert await wire.status("GET", "/jobs") == 503
+        job.may_wind_down.set()
+        assert await wire.status("PUT", "/abandon/1") == 200
 
 
 async def test_event_streams_beyond_the_limit_are_refused(app: web.Application) -> None:
