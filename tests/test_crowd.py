@@ -81,7 +81,10 @@ async def test_a_thousand_slow_clients_hinder_nobody(settings: Settings) -> None
 async def test_a_low_limit_of_open_files(settings: Settings) -> None:
     """It is said at the start; a crowd beyond it is turned away, and does not flood the log."""
     shell = ("sh", "-c", 'ulimit -n 60; exec "$@"', "sh")
-    async with serving(settings, within=shell) as service, wired(service) as wire:
+    async with (
+        serving(settings, within=shell, environ=_PATIENT) as service,
+        wired(service) as wire,
+    ):
         said = await service.logged("few files may be open, so fewer connections are taken")
         assert (said["open_files"], said["connections"]) == (60, 30)
         await asyncio.gather(*[wire.connect() for _ in range(200)])
