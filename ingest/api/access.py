@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from enum import Enum, auto
-from typing import Any, Final
+from typing import Final
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -57,7 +57,7 @@ def put(path: str, handler: Handler, access: Access) -> Route:
 
 #: The routes of an application with what they take; one that is not there is closed to everybody.
 Declared = dict[web.AbstractRoute, Access]
-DECLARED: Final[web.AppKey[Any]] = web.AppKey("declared", dict)
+DECLARED: Final = web.AppKey[Declared]("declared")
 
 
 def add_routes(app: web.Application, routes: Iterable[Route]) -> None:

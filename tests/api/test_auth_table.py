@@ -91,7 +91,8 @@ async def test_every_cell_of_the_table(
 def test_every_route_of_the_router_is_declared() -> None:
     """There is no route, HEAD included, that says nothing about its callers."""
     app = create_app(Settings())
-    assert set(app.router.routes()) == set(app[DECLARED])
+    declared = app[DECLARED]
+    assert set(app.router.routes()) == set(declared)
     assert all(isinstance(route, Route) for route in ROUTES)
 
 
