@@ -58,7 +58,7 @@ async def test_a_second_service_on_the_same_database_is_refused(settings: Settin
         async with serving(settings) as second:
             assert await second.ended() != 0
             words = " ".join(str(line.get("text", line)) for line in second.lines)
-            assert f"process {first.process.pid} on " in words
+            assert f"process {await first.pid()} on " in words
             assert len(second.lines) == 1
         async with client.get("/health/ready") as response:
             assert response.status == 200
@@ -88,7 +88,7 @@ async def test_a_service_that_waits_takes_over(settings: Settings) -> None:
         await synchronizing(client)
         async with serving(settings, "--wait-for-database", str(DEADLINE_S)) as second:
             line = await second.logged("waiting for the database")
-            assert f"process {first.process.pid} on " in line["owner"]
+            assert f"process {await first.pid()} on " in line["owner"]
             first.process.kill()
             async with session(second) as successor:
                 async with successor.post("/sync") as response:
