@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -172,6 +173,28 @@ def test_a_sample_bank_is_made_and_checked_there(
 def on(settings: Settings, path: Path) -> Settings:
     """Return settings with the database elsewhere."""
     return evolve(settings, database=DatabaseSettings(url=str(path)))
+
+
+#: What MemoryDenyWriteExecute= of a unit asks of the kernel, and after that the command.
+DENY_WRITE_EXECUTE: Final = """
+import ctypes, os, sys
+if ctypes.CDLL(None).prctl(65, 1, 0, 0, 0):
+    sys.exit("not to be had")
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+async def test_no_memory_need_be_both_written_and_executed(settings: Settings) -> None:
+    """As the unit of systemd has it: jobs run and are abandoned, with libgit2's callbacks too."""
+    within = (sys.executable, "-c", DENY_WRITE_EXECUTE)
+    probe = subprocess.run([*within, "/bin/true"], check=False)  # noqa: ASYNC221 - a moment
+    if probe.returncode:
+        pytest.skip("this kernel cannot deny it")
+    async with serving(settings, within=within) as service, session(service) as client:
+        await synchronizing(client)
+        assert (await document(client, "PUT", "/abandon/1"))["status"] == "ABANDONED"
+        service.process.terminate()
+        assert await service.ended() == 0
 
 
 @needs_root
