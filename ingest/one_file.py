@@ -64,11 +64,15 @@ def _is_gone(parent: int) -> bool:
     """
     if os.getppid() != parent:
         return True
-    own = Path("/proc/self/comm")
-    if not own.exists():
-        return parent == 1  # without /proc there is nothing else to go by
+    own = Path("/proc/self")
     try:
-        return Path(f"/proc/{parent}/comm").read_bytes() != own.read_bytes()
+        is_known = int(own.readlink().name) == os.getpid()
+    except OSError:
+        is_known = False
+    if not is_known:
+        return False  # no /proc, or that of others: there is nothing else to go by
+    try:
+        return Path(f"/proc/{parent}/comm").read_bytes() != (own / "comm").read_bytes()
     except OSError:
         return True  # it is hidden, so it is somebody else's
 

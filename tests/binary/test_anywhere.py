@@ -153,7 +153,7 @@ async def test_every_page_is_there(place: Place, settings: Settings) -> None:
         for path in paths:
             async with client.get(path) as response:
                 assert (path, response.status) == (path, 200)
-                assert await response.read()
+                assert await response.content.readany()
 
 
 def test_a_sample_bank_is_made_and_checked_there(

@@ -6,6 +6,7 @@ import pty
 import signal
 import socket
 import sqlite3
+import subprocess
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -84,6 +85,18 @@ async def test_killing_the_first_in_its_start_leaves_no_second(
             for child in children:
                 assert await is_gone(int(child)), delay_s
     assert entries(unpacked)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may have processes numbered anew")
+@pytest.mark.parametrize("mounts", [["--mount-proc"], []])
+def test_it_may_be_process_1(executable: Path, mounts: list[str]) -> None:
+    """As in a container: a parent with that number is not taken for the one that adopts orphans."""
+    within = ["unshare", "--pid", "--fork", *mounts]
+    done = subprocess.run(
+        [*within, executable, "config"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "server.port" in done.stdout
 
 
 async def test_killing_the_second_ends_the_first(settings: Settings, unpacked: Path) -> None:
