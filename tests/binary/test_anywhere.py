@@ -20,8 +20,8 @@ from tests.conftest import SAMPLE_ITEMS
 from tests.support.old_databases import make_database
 from tests.support.processes import DEADLINE_S, serving, session, statuses, synchronizing
 
-#: Fast enough to end soon, slow enough to be met in the middle.
-RATE: Final = ("--max-items-per-second", "20")
+#: Fast enough to end soon, slow enough to be met in the middle: the first second's worth is free.
+RATE: Final = ("--max-items-per-second", "5")
 
 #: The C library, and zlib; whatever else is needed has to be in the executable.
 C_LIBRARY: Final = (
