@@ -58,6 +58,7 @@ def test_its_environment_is_a_configuration(image: Stage, tmp_path: Path) -> Non
     assert str(Path(environ["INGEST_DATABASE_URL"]).parent) in image.only("VOLUME").exec_form
     configured = load(None, {"database.url": str(tmp_path / "ingest.db")}, environ).settings
     assert configured.server.host == "0.0.0.0"  # noqa: S104 - within a container
+    assert configured.auth.require == "always"
     assert str(configured.server.port) == image.only("EXPOSE").rest
 
 

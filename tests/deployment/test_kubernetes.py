@@ -79,9 +79,10 @@ def test_the_kustomization_is_valid() -> None:
 
 
 def test_the_configuration_is_one(configured: Settings) -> None:
-    """It loads, and its database is on the volume."""
+    """It loads, its database is on the volume, and only those who show a token get in."""
     (container,) = pods()[0]["containers"]
     mounts = {each["mountPath"] for each in container["volumeMounts"]}
+    assert configured.auth.require == "always"
     assert configured.log.format == "json"
     database = tomllib.loads(CONFIG.read_text())["database"]["url"]
     assert str(Path(database).parent) in mounts
@@ -128,6 +129,7 @@ def test_there_is_one_port(configured: Settings) -> None:
     (nightly,) = pods()[1]["containers"]
     url = f"--url=http://{service['metadata']['name']}:{exposed['port']}"
     assert url in nightly["args"]
+    assert service["metadata"]["name"] in configured.server.allowed_hosts
 
 
 def test_the_commands_are_ours() -> None:

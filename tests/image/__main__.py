@@ -2,7 +2,7 @@
 
 Each stage is a folder with a system of its own, made by debootstrap in the place of the base
 image; RUN is a chroot, COPY a copy. What came of it then runs as a container would: as its user,
-with a read-only root, a /tmp and a volume, and is asked and stopped.
+with a read-only root, a /tmp and a volume, and is asked, given a token and stopped.
 """
 
 import argparse
@@ -182,8 +182,13 @@ def run(image: Stage, root: Path) -> None:
         expect("its root is read-only", holds=written != 0)
         checked = container.execute("ingest", "db", "check")
         expect(f"ingest db check: {checked.stdout.strip()}", holds=checked.returncode == 0)
-        jobs = container.execute("ingest", "jobs", "--json")
-        expect(f"ingest jobs: {jobs.stdout[:60]}…", holds=jobs.returncode == 0)
+        refused = container.execute("ingest", "jobs")
+        expect(f"without a token: {refused.stderr.strip()[:60]}…", holds=refused.returncode == 1)
+        made = container.execute("ingest", "token", "new", "me", "--scope", "ingest:operate")
+        token = container.execute(
+            "env", f"INGEST_TOKEN={made.stdout.strip()}", "ingest", "jobs", "--json"
+        )
+        expect(f"with one: {token.stdout[:60]}…", holds=token.returncode == 0)
         expect("it stops by its STOPSIGNAL with 0", holds=container.stop() == 0)
     finally:
         if container.process.poll() is None:
