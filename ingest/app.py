@@ -2,13 +2,20 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Final
 
 import structlog
 from aiohttp import web
 
-from ingest.api.errors import add_request_id, answer_errors
+from ingest.access.authentication import Authentication, KnowsCallers, nobody_known
+from ingest.access.tokens import OwnTokens
+from ingest.api.access import add_routes
+from ingest.api.browser import BrowserDefences
+from ingest.api.errors import answer_errors, complete_headers
 from ingest.api.expectations import ignore_unknown_expectations
+from ingest.api.gate import BROWSER_DEFENCES, GATE, Gate, guard
 from ingest.api.health import BANK_PROBE, DOWN, BankProbe
 from ingest.api.keys import (
     BANK,
@@ -23,6 +30,7 @@ from ingest.api.keys import (
     Lifecycle,
     Webhook,
 )
+from ingest.api.limits import LIMITS, Limits
 from ingest.api.metrics import LOOKOUT, Lookout, count_requests
 from ingest.api.routes import ROUTES
 from ingest.banks import create_bank, push_notices, traffic_of
@@ -39,14 +47,18 @@ from ingest.jobs.service import JobService
 from ingest.jobs.watchdog import LoopWatchdog
 from ingest.metrics.instruments import Metrics
 from ingest.settings import Settings
+from ingest.settings.tree import AuthSettings
 from ingest.storage.database import Database
 from ingest.storage.execution_queries import ExecutionQueries
 from ingest.storage.executions import ExecutionStore
 from ingest.storage.figures import last_successes
 from ingest.storage.lock import DatabaseLock
 from ingest.storage.schema import upgrade
+from ingest.storage.tokens import TokenStore
 
 SETTINGS: Final = web.AppKey("settings", Settings)
+#: Whether callers need no token.
+IS_OPEN: Final = web.AppKey("is_open", bool)
 ENGINE: Final = web.AppKey("engine", JobEngine)
 
 #: How often the lock is looked after.
@@ -55,18 +67,31 @@ HOLD_EVERY_S: Final = 1.0
 _log = structlog.get_logger(__name__)
 
 
-def create_app(settings: Settings) -> web.Application:
-    """Build the application. Nothing is opened until it starts."""
+def create_app(settings: Settings, *, allow_unauthenticated: bool = False) -> web.Application:
+    """Build the application. Nothing is opened until it starts.
+
+    Args:
+        settings: What it goes by.
+        allow_unauthenticated: Let everybody in who can reach the service, wherever it listens.
+    """
     ignore_unknown_expectations()
-    app = web.Application(middlewares=[count_requests, answer_errors])
+    app = web.Application(
+        middlewares=[count_requests, answer_errors, guard],
+        client_max_size=settings.server.max_body_bytes,
+    )
     app[SETTINGS] = settings
     app[METRICS] = Metrics([Synchronization.name, Migration.name])
+    app[IS_OPEN] = allow_unauthenticated or (
+        settings.server.is_loopback and settings.auth.require == "auto"
+    )
     app[LIFECYCLE] = Lifecycle()
     app[BANK_PROBE] = BankProbe()
-    app.on_response_prepare.append(add_request_id)
+    app[BROWSER_DEFENCES] = BrowserDefences(settings.server.host, settings.own_names)
+    app[LIMITS] = Limits(settings.server)
+    app.on_response_prepare.append(complete_headers)
     # Torn down in reverse, so jobs wind down while bank and database are still open.
-    app.cleanup_ctx.extend([_database, _item_bank, _jobs, _pushes, _scrapes])
-    app.add_routes(ROUTES)
+    app.cleanup_ctx.extend([_database, _gate, _item_bank, _jobs, _pushes, _scrapes])
+    add_routes(app, ROUTES)
     return app
 
 
@@ -101,6 +126,49 @@ async def _hold(lock: DatabaseLock) -> None:
     while True:
         await asyncio.sleep(HOLD_EVERY_S)
         lock.holds()
+
+
+async def _gate(app: web.Application) -> AsyncIterator[None]:
+    settings, store = app[SETTINGS], TokenStore(app[DATABASE])
+    if not app[IS_OPEN] and settings.auth.jwt_issuer is None:
+        await _check_somebody_gets_in(settings, store)
+    async with _issuer(settings.auth) as issuer:
+        app[GATE] = Gate(
+            Authentication(OwnTokens(store), issuer),
+            is_required=not app[IS_OPEN],
+            metrics_open=settings.auth.metrics_open,
+        )
+        yield
+
+
+async def _check_somebody_gets_in(settings: Settings, store: TokenStore) -> None:
+    """Refuse to listen for others where there is no authentication yet."""
+    if await store.any_counts(datetime.now(UTC)):
+        return
+    if settings.auth.require == "always":
+        _log.warning("nobody has a token yet: ingest token new makes one")
+        return
+    raise nobody_known(settings.server.host)
+
+
+@asynccontextmanager
+async def _issuer(settings: AuthSettings) -> AsyncIterator[KnowsCallers | None]:
+    if (
+        settings.jwt_issuer is None
+        or settings.jwt_jwks_url is None
+        or settings.jwt_audience is None
+    ):
+        yield None
+        return
+    # Cryptography takes long to import.
+    from ingest.access.jwt import IssuerTokens  # noqa: PLC0415
+    from ingest.access.keys import IssuerKeys  # noqa: PLC0415
+
+    keys = IssuerKeys(settings.jwt_jwks_url)
+    try:
+        yield IssuerTokens(keys, issuer=settings.jwt_issuer, audience=settings.jwt_audience)
+    finally:
+        await keys.aclose()
 
 
 async def _item_bank(app: web.Application) -> AsyncIterator[None]:

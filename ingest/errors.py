@@ -249,40 +249,6 @@ class ItemProblemError(IngestError):
         return {"itemId": self.item_id, "kind": self.kind}
 
 
-class WebhookClosedError(IngestError):
-    """A notification came, and there is no secret to know the bank's own by."""
-
-    code = "webhook_closed"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "The webhook is closed: put the secret that GitLab is to send into "
-            "INGEST_WEBHOOK_TOKEN, or into the file that INGEST_WEBHOOK_TOKEN_FILE names, and "
-            "start the service again"
-        )
-
-
-class WrongWebhookTokenError(IngestError):
-    """A notification came with another secret than the bank's own, or with none."""
-
-    code = "wrong_webhook_token"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "The header X-Gitlab-Token does not hold the webhook's secret: put the one that the "
-            "service has into the hook"
-        )
-
-
-class BodyTooLargeError(IngestError):
-    """A request's body has more bytes than are read."""
-
-    code = "body_too_large"
-
-    def __init__(self, limit_bytes: int) -> None:
-        super().__init__(f"The body has more than the {limit_bytes} bytes that are read")
-
-
 class BankUnavailableError(IngestError):
     """The item bank cannot be reached, or its listing has a gap."""
 

@@ -20,9 +20,6 @@ _LIBRARIES: Final = logging.WARNING
 #: The last lines are waited for so long where the process ends.
 LAST_LINES_S: Final = 1.0
 
-#: The words of a caller's that are of interest when what it sent was no HTTP.
-_REASON_CHARACTERS: Final = 200
-
 _writers: Final[list[LineWriter]] = []
 
 
@@ -66,7 +63,6 @@ def configure(settings: LogSettings) -> None:
     )
     set_on_retry_hooks([_log_retry])
     handler = _Handler(writer)
-    handler.addFilter(_no_http)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
@@ -97,24 +93,6 @@ def flush(within_s: float = LAST_LINES_S) -> None:
 
 
 atexit.register(flush)
-
-
-def _no_http(record: logging.LogRecord) -> bool:
-    """Say in a line what aiohttp says with a traceback: that what a caller sent is no HTTP.
-
-    It is the caller's fault, not the service's, and has been answered with a 400.
-    """
-    if record.name != "aiohttp.server" or record.exc_info is None:
-        return True
-    from aiohttp.http_exceptions import HttpProcessingError  # noqa: PLC0415 - takes long to import
-
-    error = record.exc_info[1]
-    if not isinstance(error, HttpProcessingError):
-        return True
-    reason = " ".join(error.message.split())[:_REASON_CHARACTERS]
-    remote = record.args[0] if isinstance(record.args, tuple) and record.args else None
-    structlog.get_logger(__name__).info("request is no HTTP", remote=remote, reason=reason)
-    return False
 
 
 def _escape(_logger: object, _method: str, event: EventDict) -> EventDict:

@@ -17,6 +17,7 @@ from aiohttp import web
 from ingest import logs, slices
 from ingest.api.keys import LIFECYCLE
 from ingest.app import ENGINE, create_app
+from ingest.connections import ConnectionLimits, Site
 from ingest.errors import ConfigurationError
 from ingest.settings import Settings
 
@@ -33,10 +34,6 @@ _LAST_WORD_S: Final = 0.5
 #: How long a thread keeps the interpreter while others want it. With the usual 5 ms the event loop
 #: is late by more than that whenever threads read and write flat out.
 SWITCH_S: Final = 0.001
-
-#: The longest first line of a request. A query may hold the longest search text there is, each
-#: character of which takes up to twelve bytes there, and more beside it.
-MAX_LINE_BYTES: Final = 32 * 1024
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
@@ -103,13 +100,7 @@ async def serve(
     stop = _Stop(settings.server.shutdown_grace_s + BEYOND_GRACE_S)
     app = create(settings)
     # The runner's own handling would close the listener before ready could answer 503.
-    runner = web.AppRunner(
-        app,
-        handle_signals=False,
-        access_log=None,
-        shutdown_timeout=LAST_ANSWERS_S,
-        max_line_size=MAX_LINE_BYTES,
-    )
+    runner = web.AppRunner(app, handle_signals=False, shutdown_timeout=LAST_ANSWERS_S)
     drained = True
     try:
         if await _until_stopped(runner.setup(), stop):
@@ -160,8 +151,9 @@ async def _until_stopped(setup: Coroutine[Any, Any, None], stop: _Stop) -> bool:
 
 async def _listen(runner: web.AppRunner, settings: Settings) -> None:
     host, port = settings.server.host, settings.server.port
+    limits = ConnectionLimits.of(settings.server)
     try:
-        await web.TCPSite(runner, host, port).start()
+        await Site(runner, host, port, limits=limits).start()
     except OSError as error:
         raise ConfigurationError(
             f"server.host, server.port: cannot listen on {host}:{port}: {error.strerror}. "

@@ -22,7 +22,9 @@ PORT: Final = 9081
 RATE: Final = 400
 PATIENCE_S: Final = 60.0
 
-INGEST: Final = [sys.executable, "-m", "ingest"]
+#: The one executable, where it is named, or the package.
+PROGRAM: Final = os.environ.get("PROJECT_PROGRAM")
+INGEST: Final = [PROGRAM] if PROGRAM else [sys.executable, "-m", "ingest"]
 RUNBOOK: Final = (
     "select job_execution_id, job_instance_id, start_time, end_time, status, exit_message "
     "from batch_job_execution order by start_time desc"

@@ -66,7 +66,7 @@ async def small_disk(settings: Settings, directory: Path) -> AsyncIterator[Disk]
 async def limited_files(settings: Settings, _directory: Path) -> AsyncIterator[Disk]:
     """Run the service; full is when its files may not grow: SQLite calls it an I/O error."""
     async with serving(settings, *RATE) as service:
-        pid = service.process.pid
+        pid = await service.pid()
         unlimited = resource.prlimit(pid, resource.RLIMIT_FSIZE)
 
         def limit_to(soft_bytes: int) -> None:

@@ -8,8 +8,12 @@ from contextlib import closing
 import pytest
 
 from ingest.errors import DatabaseInUseError
+from ingest.model.access import Scope
 from ingest.settings import Settings
+from ingest.storage.beside import open_beside
 from ingest.storage.lock import DatabaseLock
+from ingest.storage.tokens import TokenStore
+from tests.support.access import bearer, new_token
 from tests.support.processes import DEADLINE_S, serving, session, statuses, synchronizing
 
 
@@ -54,7 +58,7 @@ async def test_a_second_service_on_the_same_database_is_refused(settings: Settin
         async with serving(settings) as second:
             assert await second.ended() != 0
             words = " ".join(str(line.get("text", line)) for line in second.lines)
-            assert f"process {first.process.pid} on " in words
+            assert f"process {await first.pid()} on " in words
             assert len(second.lines) == 1
         async with client.get("/health/ready") as response:
             assert response.status == 200
@@ -84,7 +88,7 @@ async def test_a_service_that_waits_takes_over(settings: Settings) -> None:
         await synchronizing(client)
         async with serving(settings, "--wait-for-database", str(DEADLINE_S)) as second:
             line = await second.logged("waiting for the database")
-            assert f"process {first.process.pid} on " in line["owner"]
+            assert f"process {await first.pid()} on " in line["owner"]
             first.process.kill()
             async with session(second) as successor:
                 async with successor.post("/sync") as response:
@@ -166,3 +170,37 @@ async def test_who_has_lost_the_database_says_so(settings: Settings) -> None:
         finally:
             other.release()
     assert statuses(settings) == []
+
+
+async def test_listening_for_others_takes_a_token(settings: Settings) -> None:
+    """On every address the start is refused, until there is a token; then callers need one."""
+    everywhere = ("--host", "0.0.0.0")  # noqa: S104 - what is tested
+    async with serving(settings, *everywhere) as refused:
+        assert await refused.ended() == 2
+        (line,) = refused.lines
+        assert b"ingest token new" in line["text"]
+        assert b"--allow-unauthenticated" in line["text"]
+    async with open_beside(settings.database.path, busy_timeout_s=1.0) as database:
+        secret = await new_token(TokenStore(database), "nightly", Scope.OPERATE)
+    async with serving(settings, *everywhere) as service, session(service) as client:
+        for headers, status in (({}, 401), (bearer(secret), 200)):
+            async with client.put("/abandon/1", headers=headers) as response:
+                assert response.status == status
+        async with client.get("/health/ready") as response:
+            assert response.status == 200
+        assert secret not in str(service.lines)
+
+
+async def test_the_word_that_all_are_let_in(settings: Settings) -> None:
+    """--allow-unauthenticated opens an address for everybody, and contradicts auth.require."""
+    flags = ("--host", "0.0.0.0", "--allow-unauthenticated")  # noqa: S104 - what is tested
+    async with (
+        serving(settings, *flags) as service,
+        session(service) as client,
+        client.put("/abandon/1") as response,
+    ):
+        assert response.status == 200
+    async with serving(settings, *flags, environ={"INGEST_AUTH_REQUIRE": "always"}) as refused:
+        assert await refused.ended() == 2
+        (line,) = refused.lines
+        assert b"contradict each other" in line["text"]

@@ -15,6 +15,7 @@ from ingest.errors import ConfigurationError
 from ingest.settings import (
     FLAGS,
     OTHER_VARIABLES,
+    AuthSettings,
     BankSettings,
     DatabaseSettings,
     GitLabSettings,
@@ -138,6 +139,10 @@ def test_a_stronger_source_wins_and_is_named_as_the_origin(write_config: WriteCo
         ("server.port", "65535", 65535),
         ("server.abandon_grace_s", "1e-3", 0.001),
         ("server.shutdown_grace_s", "30", 30.0),
+        ("server.allowed_hosts", "Ingest, ingest.Example.org", ("ingest", "ingest.example.org")),
+        ("server.max_body_bytes", "0", 0),
+        ("auth.require", "always", "always"),
+        ("auth.metrics_open", "true", True),
         ("database.url", "sqlite:///other.db", "sqlite:///other.db"),
         ("database.wait_for_lock_s", "0", 0.0),
         ("database.busy_timeout_s", "0.5", 0.5),
@@ -336,8 +341,8 @@ def test_a_file_that_is_not_toml_is_refused_with_the_line(
         ('[server]\nlevel = "INFO"\n', "server.level = 'INFO'", "did you mean log.level?"),
         ("[bank]\nmax_items = 5\n", "bank.max_items = 5", "did you mean bank.max_items_per_"),
         ('url = "x"\n', "url = 'x'", "did you mean bank.url or database.url or webhook.url?"),
-        ('[server]\n"a\\nb" = 1\n', "'server.a\\nb' = 1", "take it out; there are bank."),
-        ("[zzz]\nqqq = 1\n", "zzz", "take it out; there are bank, bank.allow_deletes, "),
+        ('[server]\n"a\\nb" = 1\n', "'server.a\\nb' = 1", "take it out; there are auth."),
+        ("[zzz]\nqqq = 1\n", "zzz", "take it out; there are auth, auth.jwt_audience, "),
         ("[log.x]\n", "log.x", "take it out; there are "),
     ],
 )
@@ -368,8 +373,8 @@ def test_a_secret_put_into_the_file_by_mistake_is_not_shown(write_config: WriteC
         ("INGEST_SERVER_PROT", "did you mean INGEST_SERVER_PORT?"),
         ("INGEST_TOKN", "did you mean INGEST_TOKEN?"),
         ("INGEST_server_port", "did you mean INGEST_SERVER_PORT?"),
-        ("INGEST_NONSENSE", "take it out; there are INGEST_BANK_ALLOW_DELETES, "),
-        ("INGEST_", "take it out; there are INGEST_BANK_ALLOW_DELETES, "),
+        ("INGEST_NONSENSE", "take it out; there are INGEST_AUTH_JWT_AUDIENCE, "),
+        ("INGEST_", "take it out; there are INGEST_AUTH_JWT_AUDIENCE, "),
     ],
 )
 def test_an_unknown_variable_is_refused_without_its_value(variable: str, way_out: str) -> None:
@@ -408,6 +413,24 @@ def test_a_value_in_place_of_a_section_is_refused(write_config: WriteConfig) -> 
         ("server", "abandon_grace_s = inf", "inf", "must be a finite number above 0"),
         ("server", "shutdown_grace_s = nan", "nan", "must be a finite number above 0"),
         ("server", "shutdown_grace_s = -1.5", "-1.5", "must be a finite number above 0"),
+        ("server", 'allowed_hosts = ["x:80"]', "['x:80']", "must hold host names, without a port"),
+        ("server", "request_within_s = 0", "0", "must be a finite number above 0"),
+        ("server", "max_requests = 0", "0", "must be from 1 to 65536"),
+        ("auth", 'require = "never"', "'never'", "must be one of auto, always"),
+        ("auth", "metrics_open = 1", "1", "must be true or false; the default is false"),
+        ("auth", 'metrics_open = "true"', "'true'", "must be true or false"),
+        ("auth", 'jwt_issuer = " "', "' '", "must be a text; the default is none"),
+        *[
+            ("auth", f"jwt_jwks_url = '{url}'", shown, "must be a URL of https, or of http on this")
+            for url, shown in [
+                ("http://login.example/keys", "'http://login.example/keys'"),
+                ("https://", "'https://'"),
+                ("https://[", "'https://['"),
+                ("https://login.example:0/", "'https://login.example:0/'"),
+                ("file:///keys", "'file:///keys'"),
+                ("https://user:secret@login.example/", "'https:***@login.example/'"),
+            ]
+        ],
         ("database", "url = 1", "1", "must be text"),
         ("database", "url = 1979-05-27", "datetime.date(1979, 5, 27)", "must be text"),
         ("database", 'url = ""', "''", "must be a path that can exist"),
@@ -484,6 +507,7 @@ def test_a_wrong_value_in_the_file_is_refused(
         ("bank.ignore_projects", "a,,b", "must hold no empty name"),
         ("server.host", "a b", "must be a host name or an address"),
         ("database.url", "\ud800", "must be a path that can exist"),
+        ("auth.metrics_open", "True", "must be true or false"),
         ("log.level", "TRACE", "must be one of DEBUG, INFO, WARNING, ERROR"),
     ],
 )
@@ -492,6 +516,23 @@ def test_a_wrong_value_in_the_environment_is_refused(key: str, text: str, what: 
     message = refusal(environ={VARIABLES[key]: text})
 
     assert message.startswith(f"{key} = {text!r} (environment variable {VARIABLES[key]}): {what}")
+
+
+def test_a_part_of_an_issuer_is_refused() -> None:
+    """An issuer whose tokens could not be checked is named, with what is missing."""
+    whole = {
+        "INGEST_AUTH_JWT_ISSUER": "me",
+        "INGEST_AUTH_JWT_JWKS_URL": "http://127.0.0.1:1/keys",
+        "INGEST_AUTH_JWT_AUDIENCE": "you",
+    }
+    assert load(None, {}, whole).settings.auth.jwt_audience == "you"
+    del whole["INGEST_AUTH_JWT_AUDIENCE"]
+    assert refusal(environ=whole) == (
+        "auth.jwt_issuer = 'me' (environment variable INGEST_AUTH_JWT_ISSUER): without "
+        "auth.jwt_audience no token of that issuer can be checked: set all three"
+    )
+    del whole["INGEST_AUTH_JWT_ISSUER"]
+    assert "without auth.jwt_issuer and auth.jwt_audience no" in refusal(environ=whole)
 
 
 @pytest.mark.parametrize(
@@ -693,6 +734,7 @@ def test_describe_lists_every_setting_in_order_with_value_and_origin() -> None:
 def test_the_shipped_file_holds_every_key_with_its_default() -> None:
     """config/ingest.toml is all keys and changes nothing; the optional ones stand commented out."""
     optional = {
+        *("auth.jwt_audience", "auth.jwt_issuer", "auth.jwt_jwks_url"),
         *("database.retain_executions", "webhook.url"),
         *("bank.allow_deletes", "bank.max_items_per_second"),
     }
@@ -703,7 +745,7 @@ def test_the_shipped_file_holds_every_key_with_its_default() -> None:
     assert configuration.settings == Settings()
     assert from_file == set(KEYS) - optional
     text = SHIPPED.read_text(encoding="utf-8")
-    names = "allow_deletes|max_items_per_second|retain_executions|url"
+    names = "|".join(key.partition(".")[2] for key in optional)
     uncommented = tomllib.loads(re.sub(f"^# (?=({names}) = )", "", text, flags=re.MULTILINE))
     keys = [f"{section}.{key}" for section, group in uncommented.items() for key in group]
     assert keys == KEYS
@@ -723,13 +765,18 @@ def test_the_optional_keys_of_the_shipped_file_work_when_uncommented(
 ) -> None:
     """The commented keys are one comment sign away from a configuration that loads."""
     text = SHIPPED.read_text(encoding="utf-8")
-    for key in ("max_items", "allow_deletes", "retain_executions", "url"):
+    for key in ("max_items", "allow_deletes", "retain_executions", "url", "jwt_"):
         text = text.replace(f"# {key}", key)
 
     settings = load(write_config(text), {}, {}).settings
 
     assert settings == evolve(
         Settings(),
+        auth=AuthSettings(
+            jwt_issuer="https://login.example.org/",
+            jwt_jwks_url="https://login.example.org/keys.json",
+            jwt_audience="item-ingest",
+        ),
         database=DatabaseSettings(retain_executions=1000),
         bank=BankSettings(max_items_per_second=50.0, allow_deletes=100),
         webhook=WebhookSettings(url="https://ingest.example/webhook"),

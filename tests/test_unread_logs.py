@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -12,7 +11,7 @@ from aiohttp import ClientConnectionError, ClientSession
 from aiohttp.test_utils import unused_port
 
 from ingest.settings import Settings
-from tests.support.processes import DEADLINE_S, ROOT, statuses
+from tests.support.processes import DEADLINE_S, INGEST, ROOT, statuses
 
 #: Each item that is ingested is a line; slow enough to be met in the middle.
 RATE: Final = ("--max-items-per-second", "2")
@@ -24,7 +23,7 @@ async def serving_to(
 ) -> AsyncIterator[tuple[asyncio.subprocess.Process, ClientSession]]:
     """Run the service with its log lines going to a descriptor; None: standard error is closed."""
     port = unused_port()
-    command = [sys.executable, "-m", "ingest", "serve", "--port", str(port), *RATE]
+    command = [*INGEST, "serve", "--port", str(port), *RATE]
     command += ["--database", str(settings.database.path), "--bank", settings.bank.url]
     if stderr is None:
         command = ["sh", "-c", 'exec "$@" 2>&-', "sh", *command]

@@ -9,12 +9,6 @@ from aiohttp import ETag, web
 from ingest.api import params
 from ingest.web.assets import VERSION, Content, assets
 
-#: What a page of ours may load and do: its own files, and requests to this service.
-PAGE_POLICY: Final = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
-
 _REVALIDATE: Final = "no-cache"
 #: For an address that has the content's digest in it.
 _FOR_EVER: Final = "public, max-age=31536000, immutable"
@@ -29,10 +23,7 @@ async def openapi(request: web.Request) -> web.Response:
 async def docs(request: web.Request) -> web.Response:
     """Answer with the page that shows the document, and lets requests be tried."""
     params.only(request, [])
-    response = _answer(request, _docs(), _REVALIDATE)
-    response.headers["Content-Security-Policy"] = PAGE_POLICY
-    response.headers["Referrer-Policy"] = "no-referrer"
-    return response
+    return _answer(request, _docs(), _REVALIDATE)
 
 
 async def asset(request: web.Request) -> web.Response:
@@ -54,7 +45,6 @@ def _answer(request: web.Request, content: Content, caching: str) -> web.Respons
         response = web.Response(body=content.body, content_type=content.media_type, charset=charset)
     response.etag = ETag(content.digest)
     response.headers["Cache-Control"] = caching
-    response.headers["X-Content-Type-Options"] = "nosniff"
     return response
 
 

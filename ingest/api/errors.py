@@ -1,7 +1,7 @@
 """Which error is which HTTP status, and what its answer looks like; the only place that decides."""
 
+import os
 import re
-import uuid
 from collections.abc import Mapping
 from http import HTTPStatus
 from types import MappingProxyType
@@ -11,8 +11,11 @@ import orjson
 import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
+from multidict import istr
 
 from ingest import errors
+from ingest.access import errors as access
+from ingest.api import browser
 from ingest.api.params import shown
 
 _log = structlog.get_logger(__name__)
@@ -20,15 +23,21 @@ _log = structlog.get_logger(__name__)
 STATUSES: Final = MappingProxyType(
     {
         errors.InvalidValueError: 400,
+        access.NotAuthenticatedError: 401,
+        access.WrongWebhookTokenError: 401,
+        access.CrossSiteError: 403,
+        access.InsufficientScopeError: 403,
+        access.WebhookClosedError: 403,
         errors.JobInstanceNotFoundError: 404,
         errors.JobExecutionNotFoundError: 404,
-        errors.WrongWebhookTokenError: 401,
-        errors.WebhookClosedError: 403,
         errors.ItemNotFoundError: 404,
         errors.NotADryRunError: 404,
+        access.BodyTooSlowError: 408,
         errors.JobAlreadyRunningError: 409,
         errors.ExecutionNotRunningError: 412,
-        errors.BodyTooLargeError: 413,
+        access.BodyTooLargeError: 413,
+        # Whom the request calls is somebody else: just what 421 says (RFC 9110, 15.5.20).
+        access.UnknownHostError: 421,
         errors.ItemProblemError: 422,
         errors.BankUnavailableError: 502,
         errors.DatabaseInUseError: 503,
@@ -36,6 +45,8 @@ STATUSES: Final = MappingProxyType(
         errors.StartPendingError: 503,
         errors.ServiceStoppingError: 503,
         errors.DatabaseUnavailableError: 503,
+        access.IssuerUnavailableError: 503,
+        access.OverloadedError: 503,
     }
 )
 
@@ -52,6 +63,8 @@ NOT_OVER_HTTP: Final = frozenset(
         errors.JobDidNotCompleteError,
         errors.JobFailedError,
         errors.ServiceUnreachableError,
+        access.TokenNameTakenError,
+        access.TokenNotFoundError,
     }
 )
 
@@ -64,7 +77,15 @@ PROBLEM_JSON: Final = "application/problem+json"
 _JSON_TYPES: Final = frozenset({"application/json", PROBLEM_JSON})
 #: The weight of what is not wanted at all (RFC 9110, 12.4.2).
 _REFUSED: Final = re.compile(r"q\s*=\s*0(\.0*)?")
+#: How to show who one is.
+_CHALLENGE: Final = 'Bearer realm="ingest"'
+
+#: After these the connection is of no more use: the rest of a body is still to come on it.
+_BODY_UNREAD: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.REQUEST_ENTITY_TOO_LARGE})
+
 _REQUEST_ID: Final = re.compile(r"[\x21-\x7e]{1,128}", re.ASCII)
+_REQUEST_ID_BYTES: Final = 16
+_ID_NAMED: Final = istr("X-Request-ID")
 #: Where a request keeps its id.
 REQUEST_ID: Final = web.RequestKey("request_id", str)
 _PROBES: Final = "/health"
@@ -73,20 +94,26 @@ _PROBES: Final = "/health"
 @web.middleware
 async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answer every failure in words, and give each request an id that its log lines carry."""
-    given = request.headers.get("X-Request-ID", "")
-    request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+    given = request.headers.get(_ID_NAMED)
+    request_id = (
+        given
+        if given is not None and _REQUEST_ID.fullmatch(given)
+        else os.urandom(_REQUEST_ID_BYTES).hex()
+    )
     request[REQUEST_ID] = request_id
-    with structlog.contextvars.bound_contextvars(request_id=request_id):
-        response = await _answer(request, handler)
-        log = _log.debug if request.path.startswith(_PROBES) else _log.info
-        log("request", method=request.method, path=request.path, status=response.status)
-        return response
+    # For good: aiohttp runs each request in a task, and so in a context, of its own.
+    structlog.contextvars.bind_contextvars(request_id=request_id)
+    response = await _answer(request, handler)
+    log = _log.debug if request.path.startswith(_PROBES) else _log.info
+    log("request", method=request.method, path=request.path, status=response.status)
+    return response
 
 
-async def add_request_id(request: web.Request, response: web.StreamResponse) -> None:
-    """Send the request's id back, also with a stream (for ``on_response_prepare``)."""
+async def complete_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """Put on an answer, a stream too, what each has (for ``on_response_prepare``)."""
+    browser.add_headers(response)
     if REQUEST_ID in request:
-        response.headers["X-Request-ID"] = request[REQUEST_ID]
+        response.headers[_ID_NAMED] = request[REQUEST_ID]
 
 
 async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -112,12 +139,24 @@ def _failure(request: web.Request, error: errors.IngestError) -> web.Response:
     headers: dict[str, str] = {}
     if isinstance(error, errors.JobAlreadyRunningError):
         headers["Location"] = f"/executions/{error.execution_id}"
+    elif isinstance(error, access.NotAuthenticatedError):
+        # RFC 6750, 3.1: a caller who has shown no token is told no error.
+        headers["WWW-Authenticate"] = _CHALLENGE + (
+            ', error="invalid_token"' if error.is_invalid else ""
+        )
+    elif isinstance(error, access.InsufficientScopeError):
+        headers["WWW-Authenticate"] = (
+            f'{_CHALLENGE}, error="insufficient_scope", scope="{error.scope}"'
+        )
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = str(RETRY_AFTER_S)
         _log.warning("request refused", code=error.code, reason=str(error))
-    return _response(
+    response = _response(
         request, status, str(error), headers=headers, code=error.code, members=error.members
     )
+    if status in _BODY_UNREAD:
+        response.force_close()
+    return response
 
 
 def _refusal(request: web.Request, error: web.HTTPException) -> web.Response:

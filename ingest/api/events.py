@@ -9,6 +9,7 @@ from aiohttp_sse import sse_response
 
 from ingest.api import params, views
 from ingest.api.keys import JOBS, LIFECYCLE, METRICS
+from ingest.api.limits import LIMITS
 from ingest.model.job import ENDED
 
 #: At most this often is a change sent.
@@ -26,10 +27,11 @@ async def stream_execution(request: web.Request) -> web.StreamResponse:
     is_last = drained.is_set()
     execution = await jobs.execution(execution_id)
     streams = request.app[METRICS].requests.streams
-    with streams.track_inprogress():
+    with request.app[LIMITS].event_stream(), streams.track_inprogress():
         async with sse_response(request, sep="\n") as stream:
             sent = None
-            while stream.is_connected():
+            # Who is gone keeps no place until something happens, or the next sign of life fails.
+            while stream.is_connected() and request.transport is not None:
                 if execution.version != sent:
                     await stream.send(orjson.dumps(views.execution(execution)).decode())
                     sent = execution.version

@@ -12,6 +12,7 @@ from ingest.items.single import SingleItems
 from ingest.jobs.service import JobService
 from ingest.jobs.watchdog import LoopWatchdog
 from ingest.metrics.instruments import Metrics
+from ingest.model.access import Caller
 from ingest.model.secret import Secret
 from ingest.storage.database import Database
 from ingest.storage.lock import DatabaseLock
@@ -50,3 +51,6 @@ WATCHDOG: Final = web.AppKey("watchdog", LoopWatchdog)
 WEBHOOK: Final = web.AppKey("webhook", Webhook)
 SINGLE_ITEMS: Final = web.AppKey("single_items", SingleItems)
 METRICS: Final = web.AppKey("metrics", Metrics)
+
+#: Who has sent a request, where they have shown a token.
+CALLER: Final = web.RequestKey("caller", Caller)

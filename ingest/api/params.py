@@ -7,6 +7,7 @@ from typing import Final, TypeVar
 
 from aiohttp import web
 
+from ingest.api.keys import CALLER
 from ingest.errors import InvalidValueError
 from ingest.model.item import ITEM_ID_MAX
 from ingest.model.job import Ask
@@ -139,7 +140,7 @@ def limit(request: web.Request) -> int:
 
 
 def ask(request: web.Request) -> Ask:
-    """Return who asks, and why if they say so.
+    """Return who asks, by the name of their token if they show one, and why if they say so.
 
     Raises:
         InvalidValueError: The reason is too long.
@@ -152,7 +153,9 @@ def ask(request: web.Request) -> Ask:
         )
     # It ends up in messages of one line, which terminals and sqlite3 show.
     printable = "".join(c if c.isprintable() else " " for c in reason or "")
-    return Ask(request.remote or "unknown", " ".join(printable.split()) or None)
+    caller, address = request.get(CALLER), request.remote or "unknown"
+    by = address if caller is None else f"{caller.name} ({address})"
+    return Ask(by, " ".join(printable.split()) or None)
 
 
 def preferred_wait_s(request: web.Request) -> int | None:

@@ -5,13 +5,11 @@ from typing import Final
 
 from aiohttp import web
 
+from ingest.access.errors import WebhookClosedError, WrongWebhookTokenError
 from ingest.api import params, views
 from ingest.api.keys import BANK, WEBHOOK
+from ingest.api.limits import LIMITS
 from ingest.bank.base import Unrelated
-from ingest.errors import BodyTooLargeError, WebhookClosedError, WrongWebhookTokenError
-
-#: A notification names up to 20 commits, each with the files it touches.
-BODY_LIMIT_BYTES: Final = 8 * 1024 * 1024
 
 _ACCEPTED: Final = 202
 
@@ -32,24 +30,9 @@ async def receive(request: web.Request) -> web.Response:
         given.encode("utf-8", "surrogateescape"), webhook.token.reveal().encode()
     ):
         raise WrongWebhookTokenError
-    event = request.app[BANK].parse_event(request.headers, await _body(request))
+    await request.app[LIMITS].take_in(request)
+    event = request.app[BANK].parse_event(request.headers, await request.read())
     if isinstance(event, Unrelated):
         return views.json_response({"outcome": "IGNORED", "reason": event.reason})
     await webhook.inbox.put(event)
     return views.json_response({"outcome": "QUEUED", "itemId": event.key}, status=_ACCEPTED)
-
-
-async def _body(request: web.Request) -> bytes:
-    """Return the body, unless it is longer than any notification.
-
-    Raises:
-        BodyTooLargeError: It is.
-    """
-    parts: list[bytes] = []
-    size_bytes = 0
-    async for part in request.content.iter_any():
-        size_bytes += len(part)
-        if size_bytes > BODY_LIMIT_BYTES:
-            raise BodyTooLargeError(BODY_LIMIT_BYTES)
-        parts.append(part)
-    return b"".join(parts)

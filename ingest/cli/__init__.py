@@ -17,6 +17,7 @@ from ingest.cli.items import items, problems
 from ingest.cli.jobs import abandon, execution, executions, jobs, migrate, sync
 from ingest.cli.serve import config, serve
 from ingest.cli.show import clean
+from ingest.cli.token import token
 from ingest.errors import ConfigurationError, IngestError, InvalidValueError
 
 _BAD_USAGE = (ConfigurationError, InvalidValueError)
@@ -54,8 +55,23 @@ def _say(message: str) -> None:
     click.echo(f"ingest: {clean(message)}", err=True)
 
 
+def _show_version(context: click.Context, _option: click.Parameter, asked: bool) -> None:  # noqa: FBT001 - click's own signature
+    if asked:
+        from ingest import release  # noqa: PLC0415 - most commands do without
+
+        click.echo(f"ingest, version {release.words()}")
+        context.exit()
+
+
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="item-ingest-service", prog_name="ingest")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_version,
+    help="Show the version and exit.",
+)
 def cli() -> None:
     """Keep a searchable database in step with an item bank, by jobs that stop when told to."""
 
@@ -73,6 +89,7 @@ for _command in (
     problems,
     bank,
     db,
+    token,
 ):
     cli.add_command(_command)
 

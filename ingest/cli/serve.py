@@ -1,6 +1,7 @@
 """Running the service, and showing the configuration it would run with."""
 
 import asyncio
+import functools
 import os
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,7 @@ import click
 from ingest.cli import show
 from ingest.cli.options import Command, config_option, json_option
 from ingest.errors import ConfigurationError
-from ingest.settings import Configuration, describe, load
-from ingest.settings.validators import is_loopback
+from ingest.settings import Configuration, Settings, describe, load
 from ingest.settings.wording import shown
 
 
@@ -64,25 +64,35 @@ def _load(config_file: Path | None, flags: dict[str, str | None]) -> Configurati
 def serve(*, config_file: Path | None, allow_unauthenticated: bool, **flags: Any) -> None:
     """Run the service until SIGTERM or Ctrl-C."""
     configuration = _load(config_file, flags)
-    if not allow_unauthenticated:
-        _refuse_strangers(configuration)
+    if allow_unauthenticated:
+        _refuse_contradiction(configuration)
+    else:
+        _refuse_strangers(configuration.settings)
     # The service takes long to import, the more so for a command line that is wrong.
+    import ingest.app  # noqa: PLC0415
     import ingest.logs  # noqa: PLC0415
     import ingest.serve  # noqa: PLC0415
 
     ingest.logs.configure(configuration.settings.log)
-    raise SystemExit(asyncio.run(ingest.serve.serve(configuration.settings)))
+    create = functools.partial(ingest.app.create_app, allow_unauthenticated=allow_unauthenticated)
+    raise SystemExit(asyncio.run(ingest.serve.serve(configuration.settings, create=create)))
 
 
-def _refuse_strangers(configuration: Configuration) -> None:
-    host = configuration.settings.server.host
-    if not is_loopback(host):
-        origin = configuration.origins["server.host"]
+def _refuse_contradiction(configuration: Configuration) -> None:
+    if configuration.settings.auth.require == "always":
         raise ConfigurationError(
-            f"server.host = {shown(host)} ({origin}): others than this machine could start and "
-            "abandon jobs without authentication: listen on 127.0.0.1, or allow it with "
-            "--allow-unauthenticated"
+            f"auth.require = 'always' ({configuration.origins['auth.require']}) and "
+            "--allow-unauthenticated contradict each other: leave one of them out"
         )
+
+
+def _refuse_strangers(settings: Settings) -> None:
+    """Refuse at once what would be refused once the database is made: it holds no token yet."""
+    is_auto = settings.auth.require == "auto" and settings.auth.jwt_issuer is None
+    if is_auto and not settings.server.is_loopback and not settings.database.path.exists():
+        from ingest.access.authentication import nobody_known  # noqa: PLC0415 - slow to import
+
+        raise nobody_known(settings.server.host)
 
 
 @click.command()

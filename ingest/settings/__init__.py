@@ -7,6 +7,7 @@ relative to the working directory, in the configuration file too.
 from ingest.settings.loading import Configuration, describe, load
 from ingest.settings.sources import FLAGS, OTHER_VARIABLES
 from ingest.settings.tree import (
+    AuthSettings,
     BankSettings,
     DatabaseSettings,
     GitLabSettings,
@@ -22,6 +23,7 @@ from ingest.settings.tree import (
 __all__ = [
     "FLAGS",
     "OTHER_VARIABLES",
+    "AuthSettings",
     "BankSettings",
     "Configuration",
     "DatabaseSettings",

@@ -19,7 +19,7 @@ from ingest.settings.sources import (
     in_flags,
     secrets_in,
 )
-from ingest.settings.tree import DatabaseSettings, Secrets, Settings, walk
+from ingest.settings.tree import AuthSettings, DatabaseSettings, Secrets, Settings, walk
 from ingest.settings.wording import printable, reason, shown
 
 _KINDS: Mapping[object, str] = {
@@ -76,6 +76,7 @@ def load(
         secrets[name] = secret
         origins[f"secrets.{name}"] = origin
     settings = evolve(_DEFAULTS, **sections, secrets=Secrets(**secrets))
+    _check_issuer(settings.auth, origins)
     _check_database_folder(settings.database, origins["database.url"])
     return Configuration(settings=settings, origins=MappingProxyType(origins))
 
@@ -151,6 +152,22 @@ def _typed(kind: Any, value: object) -> object:
 def _is(kind: type, value: object) -> bool:
     # To Python, true is a whole number.
     return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
+
+
+def _check_issuer(auth: AuthSettings, origins: Mapping[str, str]) -> None:
+    """Refuse an issuer of which a part is missing: its tokens could not be checked."""
+    values = {
+        "auth.jwt_issuer": auth.jwt_issuer,
+        "auth.jwt_jwks_url": auth.jwt_jwks_url,
+        "auth.jwt_audience": auth.jwt_audience,
+    }
+    given = [key for key, value in values.items() if value is not None]
+    missing = [key for key in values if key not in given]
+    if given and missing:
+        raise ConfigurationError(
+            f"{given[0]} = {shown(values[given[0]])} ({origins[given[0]]}): without "
+            f"{' and '.join(missing)} no token of that issuer can be checked: set all three"
+        )
 
 
 def _check_database_folder(database: DatabaseSettings, origin: str) -> None:

@@ -18,6 +18,7 @@ from ingest.model.secret import Secret
 from ingest.settings import validators as v
 from ingest.settings.validators import GITLAB, ONE_REPOSITORY, SCHEME, SQLITE
 
+AuthRequire = Literal["auto", "always"]
 LogFormat = Literal["auto", "console", "json"]
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 GitLabListing = Literal["auto", "graphql", "group", "membership"]
@@ -25,6 +26,7 @@ GitLabListing = Literal["auto", "graphql", "group", "membership"]
 #: SQLite counts milliseconds in 32 bits.
 _BUSY_TIMEOUT_MAX_S = 2_147_483
 _HOST = re.compile(r"[A-Za-z0-9._:%-]+")
+_HOST_NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
 def _casefolded(names: Iterable[str]) -> tuple[str, ...]:
@@ -43,6 +45,39 @@ class ServerSettings:
     port: int = field(default=9081, validator=v.between(0, 65535))
     abandon_grace_s: float = field(default=20.0, validator=v.above_zero)
     shutdown_grace_s: float = field(default=25.0, validator=v.above_zero)
+    #: By which other names requests may call the service, casefolded; addresses always may.
+    allowed_hosts: tuple[str, ...] = field(
+        default=(),
+        converter=_casefolded,
+        validator=v.must(
+            "hold host names, without a port", lambda names: all(map(_HOST_NAME.fullmatch, names))
+        ),
+    )
+    #: For the head of a request, and then for its body.
+    request_within_s: float = field(default=10.0, validator=v.above_zero)
+    max_body_bytes: int = field(default=8_388_608, validator=v.between(0, 2**31))
+    #: At the same time, of those that look and of those that operate; probes are not counted.
+    max_requests: int = field(default=512, validator=v.between(1, 65536))
+    max_event_streams: int = field(default=64, validator=v.between(0, 65536))
+    max_connections: int = field(default=4096, validator=v.between(1, 65536))
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach the service."""
+        return v.is_loopback(self.host)
+
+
+@frozen(kw_only=True)
+class AuthSettings:
+    """Who may call the service, and who says so."""
+
+    #: "auto" is open on a loopback address, for this machine alone can reach it.
+    require: AuthRequire = "auto"
+    #: These three come together, or none of them.
+    jwt_issuer: str | None = field(default=None, validator=optional(v.not_blank))
+    jwt_jwks_url: str | None = field(default=None, validator=optional(v.untampered_url))
+    jwt_audience: str | None = field(default=None, validator=optional(v.not_blank))
+    metrics_open: bool = False
 
 
 @frozen(kw_only=True)
@@ -175,12 +210,19 @@ class Settings:
     """Every setting of the service; built by hand, what is not given has its default."""
 
     server: ServerSettings = field(factory=ServerSettings)
+    auth: AuthSettings = field(factory=AuthSettings)
     database: DatabaseSettings = field(factory=DatabaseSettings)
     bank: BankSettings = field(factory=BankSettings)
     gitlab: GitLabSettings = field(factory=GitLabSettings)
     webhook: WebhookSettings = field(factory=WebhookSettings)
     log: LogSettings = field(factory=LogSettings)
     secrets: Secrets = field(factory=Secrets)
+
+    @property
+    def own_names(self) -> tuple[str, ...]:
+        """The host names by which others know the service, casefolded."""
+        hook = urlsplit(self.webhook.url or "").hostname
+        return self.server.allowed_hosts if hook is None else (*self.server.allowed_hosts, hook)
 
 
 def walk(settings: Settings) -> Iterator[tuple[str, "Attribute[Any]", Any]]:

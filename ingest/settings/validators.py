@@ -38,6 +38,7 @@ def between(low: int, high: int) -> Validator:
 
 
 above_zero = must("be a finite number above 0", lambda number: 0 < number < math.inf)
+not_blank = must("be a text", str.strip)
 not_negative = must("be a finite number, 0 or above", lambda number: 0 <= number < math.inf)
 
 
@@ -105,6 +106,19 @@ def public_url(_: object, __: "Attribute[Any]", url: str) -> None:
         parts, usable = SplitResult("", "", "", "", ""), False
     if not usable or not url.isprintable() or "@" in parts.netloc or parts.query or parts.fragment:
         raise ValueError("must be a URL like https://ingest.example/webhook")
+
+
+def untampered_url(_: object, __: "Attribute[Any]", url: str) -> None:
+    """Accept a URL whose answer cannot be changed on its way: of https, or on this machine."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        usable = bool(host) and parts.port != 0 and url.isprintable() and "@" not in parts.netloc
+    except ValueError:
+        parts, host, usable = SplitResult("", "", "", "", ""), "", False
+    is_private = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))
+    if not usable or not is_private:
+        raise ValueError("must be a URL of https, or of http on this machine")
 
 
 def is_loopback(host: str) -> bool:

@@ -14,7 +14,7 @@ _log = structlog.get_logger(__name__)
 
 #: The newest version there is in ``migrations/versions``. Named here as well, so that a start
 #: with an up-to-date database need not import Alembic (0.75 s).
-NEWEST: Final = "0005"
+NEWEST: Final = "0006"
 
 
 async def upgrade(database: Database) -> str | None:
@@ -59,6 +59,16 @@ async def upgrade_file(path: Path, *, busy_timeout_s: float) -> str | None:
             await database.close()
     finally:
         lock.release()
+
+
+async def is_newest(database: Database) -> bool:
+    """Return whether a database is of the newest version; only reads.
+
+    Raises:
+        DatabaseVersionError: It is not one of ours.
+        DatabaseUnavailableError: It cannot be read.
+    """
+    return await database.read(_version) == NEWEST
 
 
 def _version(connection: Connection) -> str | None:

@@ -33,6 +33,7 @@ from ingest.storage.table_parts import EXECUTION, UtcDateTime, count, identity, 
 
 __all__ = [
     "UtcDateTime",
+    "access_token",
     "bank_scan",
     "ingest_problem",
     "item",
@@ -242,4 +243,17 @@ bank_scan = Table(
     Column("complete", Boolean, nullable=False, server_default=text("0")),
     count("seen"),
     Column("cursor", Text),
+)
+
+#: The tokens that callers show. What they show is not here: only its hash.
+access_token = Table(
+    "access_token",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("hash", Text, nullable=False, unique=True),
+    # By their names, with spaces between them.
+    Column("scopes", Text, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime),
+    Column("revoked_at", UtcDateTime),
 )

@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 from yarl import URL
 
-from ingest.api.about import PAGE_POLICY
+from ingest.api.browser import PAGE_POLICY
 from ingest.api.openapi.document import document
 from ingest.web.assets import asset_url, assets
 from tests.support.contract import operations, resolved

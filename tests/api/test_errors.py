@@ -7,6 +7,7 @@ import pytest
 from yarl import URL
 
 from ingest import errors
+from ingest.access import errors as access
 from ingest.api.errors import NOT_OVER_HTTP, STATUSES
 from ingest.api.routes import ROUTES
 from tests.support.service import Client, get
@@ -42,6 +43,8 @@ def test_no_error_that_is_the_callers_is_a_server_error() -> None:
         errors.StartPendingError,
         errors.ServiceStoppingError,
         errors.DatabaseUnavailableError,
+        access.IssuerUnavailableError,
+        access.OverloadedError,
     }
     assert {kind for kind, status in STATUSES.items() if status >= 500} == ours
 

@@ -21,6 +21,9 @@ from tests.support.hostile import SEGMENTS, TEXTS
 from tests.support.scripted_job import ScriptedJob
 from tests.support.service import DEADLINE_S, Client, get, use_jobs
 
+#: Headers of every request that is sent as bytes.
+LOCAL = b"Host: localhost\r\nConnection: close\r\n"
+
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
@@ -106,7 +109,9 @@ async def test_an_expectation_that_is_not_known_is_ignored(standing: Client) -> 
     """Only 100-continue is answered with one; whatever else is expected changes nothing."""
     for path, status in ((b"/jobs", b"200"), (b"/nowhere", b"404")):
         for expected in (b"100-continue", b"\xff\xfe", b"tea", b"100-Continue, tea"):
-            request = b"GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nExpect: %s\r\n\r\n"
+            request = (
+                b"GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nExpect: %s\r\n\r\n"
+            )
             answer = await raw(standing, request % (path, expected))
             first = b"100" if expected == b"100-continue" else status
             assert answer.split(b" ", 2)[1] == first
@@ -179,7 +184,9 @@ async def test_no_header_is_a_fault(standing: Client, name: str) -> None:
 @pytest.mark.parametrize("byte", [b"\0", b"\x01", b"\x0b", b"\x1b", b"\n", b"\r"])
 async def test_controls_in_headers_are_refused(standing: Client, byte: bytes) -> None:
     """Control characters in a header's value end in a 400, or in the next header; no fault."""
-    request = b"GET /jobs HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Request-ID: a%sb\r\n\r\n"
+    request = (
+        b"GET /jobs HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX-Request-ID: a%sb\r\n\r\n"
+    )
     assert (await raw(standing, request % byte)).split(b" ", 2)[1] == b"400"
 
 
@@ -256,7 +263,7 @@ async def test_ids_of_requests_do_no_harm(standing: Client) -> None:
 )
 async def test_odd_request_lines_are_no_fault(standing: Client, request_line: bytes) -> None:
     """Whatever the first line says, the answer is no fault, and nothing from outside is read."""
-    answer = await raw(standing, request_line + b"\r\nHost: x\r\nConnection: close\r\n\r\n")
+    answer = await raw(standing, request_line + b"\r\nHost: localhost\r\nConnection: close\r\n\r\n")
     assert re.match(rb"HTTP/1\.[01] [234]\d\d ", answer), answer
     assert b"root:" not in answer
     assert b"import " not in answer

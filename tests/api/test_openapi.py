@@ -21,6 +21,7 @@ from ingest.api.openapi.problems import SAMPLES
 from ingest.app import create_app
 from ingest.bank.sample import make_sample_bank
 from ingest.settings import BankSettings, Settings
+from tests.support.access import answering, callers, token_needed
 from tests.support.contract import JSON, faults, keep_contract, operations, resolved
 from tests.support.scripted_job import ScriptedJob
 from tests.support.service import DEADLINE_S, Client, ended, use_jobs
@@ -97,7 +98,8 @@ def test_scopes_are_told_twice_alike() -> None:
         scope = operation.get("x-required-scope")
         expected = [] if scope is None else [{}, {"bearerAuth": [scope]}]
         assert operation["security"] == expected
-        assert scope == "ingest:operate" or method == "GET" or path == "/webhook"
+        looks = method == "GET" or path == "/webhook"
+        assert (scope == "ingest:operate") is not looks
 
 
 def examples() -> Iterator[Any]:
@@ -259,6 +261,16 @@ async def test_events_keep_to_it(client: Client) -> None:
     assert events[-1]["status"] == "COMPLETED"
     schema = {"$ref": "#/components/schemas/Execution"}
     assert [faults(schema, event) for event in events] == [[]] * len(events)
+
+
+async def test_those_who_may_not_are_told_as_described(settings: Settings) -> None:
+    """Whoever is not let in, with no token or too small a one or from elsewhere, keeps to it."""
+    async with answering(token_needed(settings)) as client:
+        for headers in (await callers(client.app)).values():
+            for accept in ("*/*", AS_JSON["Accept"]):
+                for method, path in (("GET", "/jobs"), ("POST", "/sync/99"), ("GET", "/docs")):
+                    shown = {**headers, "Accept": accept}
+                    await keep_contract(await client.request(method, path, headers=shown))
 
 
 async def test_a_bank_that_is_gone_keeps_to_it(

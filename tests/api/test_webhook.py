@@ -12,11 +12,10 @@ from attrs import evolve
 from pytest_aiohttp import AiohttpClient
 
 from ingest.api.keys import DATABASE
-from ingest.api.webhook import BODY_LIMIT_BYTES
 from ingest.app import create_app
 from ingest.bank.base import Unrelated
 from ingest.model.secret import Secret
-from ingest.settings import BankSettings, GitLabSettings, Secrets, Settings
+from ingest.settings import BankSettings, GitLabSettings, Secrets, ServerSettings, Settings
 from ingest.storage.pushes import pending_count
 from tests.support.contract import keep_contract
 from tests.support.databases import change, rows
@@ -170,11 +169,12 @@ async def test_what_is_no_notification_is_refused_with_words(
 async def test_a_body_without_end_is_not_read(client: Client) -> None:
     """More bytes than any notification has are a 413."""
     headers = {"X-Gitlab-Event": "Push Hook", "X-Gitlab-Token": SECRET}
+    limit_bytes = ServerSettings().max_body_bytes
     response = await client.post(
-        "/webhook", data=io.BytesIO(b" " * (BODY_LIMIT_BYTES + 1)), headers=headers
+        "/webhook", data=io.BytesIO(b" " * (limit_bytes + 1)), headers=headers
     )
     assert response.status == 413
-    assert str(BODY_LIMIT_BYTES) in await response.text()
+    assert str(limit_bytes) in await response.text()
 
 
 async def test_pushes_that_nobody_has_seen_to_are_seen_to_at_the_next_start(

@@ -1,6 +1,8 @@
 """A real service in a thread, a bank for it, and a stand-in that says what a test wants."""
 
 import asyncio
+import os
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +18,7 @@ from ingest.app import create_app
 from ingest.bank.sample import make_sample_bank
 from ingest.cli import cli
 from ingest.settings import BankSettings, DatabaseSettings, ServerSettings, Settings
+from tests.support.processes import EXECUTABLE, INGEST
 
 ITEMS = 12
 
@@ -100,4 +103,23 @@ def run() -> Run:
     def call(*arguments: object, **environ: str) -> Result:
         return CliRunner().invoke(cli, [str(argument) for argument in arguments], env=environ)
 
-    return call
+    return call if EXECUTABLE is None else _run_executable
+
+
+def _run_executable(*arguments: object, **environ: str) -> Result:
+    done = subprocess.run(
+        [*INGEST, *map(str, arguments)],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        env={**os.environ, **environ},
+        check=False,
+    )
+    return Result(
+        CliRunner(),
+        stdout_bytes=done.stdout,
+        stderr_bytes=done.stderr,
+        output_bytes=done.stdout + done.stderr,
+        return_value=None,
+        exit_code=done.returncode,
+        exception=None,
+    )

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
+from tests.support.processes import INGEST
+
 Run = Callable[..., Result]
 
 
@@ -72,7 +74,7 @@ def test_listening_for_strangers_is_refused(run: Run, host: str) -> None:
 
 def test_serve_runs_until_sigterm_and_owns_its_database(tmp_path: Path, bank: Path) -> None:
     """A service ends with 0 after SIGTERM; a second one on its database ends with 1 at once."""
-    command = [sys.executable, "-m", "ingest", "serve", "--port", "0"]
+    command = [*INGEST, "serve", "--port", "0"]
     command += ["--bank", str(bank), "--database", str(tmp_path / "ingest.db")]
     # Allowed to listen for strangers, but the database stops it before it does.
     other = [*command, "--host", "0.0.0.0", "--allow-unauthenticated"]  # noqa: S104
@@ -170,7 +172,7 @@ def test_reader_that_has_gone_is_no_fault() -> None:
     """Output into a closed pipe ends the command quietly."""
     reader, writer = os.pipe()
     os.close(reader)
-    command = [sys.executable, "-m", "ingest", "config"]
+    command = [*INGEST, "config"]
     done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, check=False)
     os.close(writer)
     assert done.stderr == b""

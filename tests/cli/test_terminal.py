@@ -5,22 +5,23 @@ import os
 import pty
 import signal
 import subprocess
-import sys
 from collections.abc import Callable
 
 import pytest
 from click.testing import Result
 
+from tests.support.processes import INGEST
+
 Run = Callable[..., Result]
 
 
 class Terminal:
-    """A command that runs on a terminal of its own."""
+    """A command that runs on a terminal of its own, which is the one that controls it."""
 
     def __init__(self, *arguments: str) -> None:
         self.master, inside = pty.openpty()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "ingest", *arguments],
+            ["setsid", "--ctty", *INGEST, *arguments],
             stdin=inside,
             stdout=inside,
             stderr=inside,
@@ -37,6 +38,10 @@ class Terminal:
     def answer(self, words: str) -> None:
         """Type a line."""
         os.write(self.master, f"{words}\n".encode())
+
+    def interrupt(self) -> None:
+        """Type Ctrl-C."""
+        os.write(self.master, b"\x03")
 
     def end(self) -> int:
         """Read to the end, and return the exit code."""
@@ -55,7 +60,7 @@ def test_ctrl_c_asks(run: Run, slow_service: str, choice: str, words: str, statu
     """Ctrl-C on a terminal asks whether to leave the job running or to abandon it."""
     terminal = Terminal("sync", "--wait", "--url", slow_service)
     terminal.read_until("items/s")
-    terminal.process.send_signal(signal.SIGINT)
+    terminal.interrupt()
     terminal.read_until("watching?")
     terminal.answer(choice)
     assert terminal.end() == 1
@@ -67,7 +72,7 @@ def test_ctrl_c_asks(run: Run, slow_service: str, choice: str, words: str, statu
 
 def test_ctrl_c_without_a_terminal_leaves_the_job_running(run: Run, slow_service: str) -> None:
     """Without a terminal there is nobody to ask: the job goes on, and that is said."""
-    command = [sys.executable, "-m", "ingest", "sync", "--wait", "--url", slow_service]
+    command = [*INGEST, "sync", "--wait", "--url", slow_service]
     with subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,

@@ -39,13 +39,21 @@ class Run:
     """One way to talk to the service."""
 
     name: str
-    headers: Mapping[str, str]
+    #: Refusals come as text, or as problem documents: each is held against what is said of it.
+    accept: str
+    #: Whether the service asks for a token.
+    takes_token: bool = False
+    #: Whether one is shown.
+    shows_token: bool = False
+    phases: str = "examples,coverage,fuzzing,stateful"
 
 
-#: Refusals come as text, or as problem documents: each is held against what is said of it.
+_PROBLEMS: Final = "application/problem+json"
+
 RUNS: Final = (
-    Run(name="text", headers={}),
-    Run(name="json", headers={"Accept": "application/json"}),
+    Run(name="open", accept="*/*"),
+    Run(name="with a token", accept=_PROBLEMS, takes_token=True, shows_token=True),
+    Run(name="without its token", accept=_PROBLEMS, takes_token=True, phases="examples,coverage"),
 )
 
 
@@ -63,7 +71,7 @@ def main() -> int:
         for run in RUNS:
             folder = Path(place) / run.name
             folder.mkdir()
-            with Service(folder, bank) as service:
+            with Service(folder, bank, takes_token=run.takes_token) as service:
                 made, found = _fuzz(arguments, run, service, folder, examples)
                 statuses = Counter(line["status"] for line in service.requests())
             cases += made
@@ -81,11 +89,14 @@ def _fuzz(
 ) -> tuple[int, list[str]]:
     """Return how many cases there were, and what is wrong."""
     report = folder / "report.json"
+    shown = {"Accept": run.accept}
+    if run.shows_token:
+        shown["Authorization"] = f"Bearer {service.token}"
     command = [
         *(arguments.tool, "--no-color", "--config-file", str(_HERE / "schemathesis.toml")),
         *("run", f"{service.url}/openapi.json", "--seed", str(arguments.seed)),
         *("--max-examples", str(examples), "--report-json-path", str(report)),
-        *_header_flags(run.headers),
+        *("--phases", run.phases, *_header_flags(shown)),
     ]
     try:
         done = subprocess.run(

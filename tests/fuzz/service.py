@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -32,10 +32,12 @@ class Service:
     Args:
         folder: Where its database and its log go.
         bank: Its item bank.
+        takes_token: Whether it asks for one; `token` is one that may do everything.
     """
 
-    def __init__(self, folder: Path, bank: Path) -> None:
+    def __init__(self, folder: Path, bank: Path, *, takes_token: bool) -> None:
         self.url = ""
+        self.token = ""
         self.database = folder / "ingest.db"
         self.log = folder / "log"
         self.exit_code: int | None = None
@@ -45,12 +47,17 @@ class Service:
             *("--max-items-per-second", str(_ITEMS_PER_S)),
         ]
 
+        self._takes_token = takes_token
+
     def __enter__(self) -> Self:
         environment = {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(ROOT),
             "INGEST_LOG_FORMAT": "json",
         }
+        if self._takes_token:
+            environment["INGEST_AUTH_REQUIRE"] = "always"
+            self.token = self._new_token(environment)
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 self._command, cwd=self.log.parent, env=environment, stderr=log
@@ -75,6 +82,16 @@ class Service:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self.exit_code = self._process.wait()
+
+    def _new_token(self, environment: Mapping[str, str]) -> str:
+        command = ["token", "new", "fuzz", "--scope", "ingest:operate"]
+        return subprocess.check_output(
+            [sys.executable, "-m", "ingest", *command, "--database", str(self.database)],
+            cwd=self.log.parent,
+            env=environment,
+            stderr=subprocess.DEVNULL,  # words for a person about the secret
+            text=True,
+        ).strip()
 
     def _listens_at(self) -> str:
         until = time.monotonic() + _READY_WITHIN_S

@@ -4,9 +4,10 @@ import asyncio
 import os
 import sqlite3
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import orjson
@@ -20,6 +21,12 @@ ROOT: Final = Path(__file__).parents[2]
 
 #: A process imports and opens much before it is ready, on a busy machine slowly.
 DEADLINE_S: Final = 20.0
+
+#: What the tests of processes run in the place of the package: the one executable.
+EXECUTABLE: Final = os.environ.get("PROJECT_PROGRAM")
+
+#: How the command line is started.
+INGEST: Final = [EXECUTABLE] if EXECUTABLE else [sys.executable, "-m", "ingest"]
 
 #: So slow that a synchronization of the sample bank outlasts every test.
 ITEMS_PER_S: Final = 0.2
@@ -56,6 +63,11 @@ class Process:
             self.lines.append(orjson.loads(line) if line.startswith(b"{") else {"text": line})
         return bool(line)
 
+    async def pid(self) -> int:
+        """Return the number of the process that serves; the executable's is not the first one's."""
+        number: int = (await self.logged("service ready"))["pid"]
+        return number
+
     async def ended(self) -> int:
         """Wait for the process's end; return its exit code."""
         async with asyncio.timeout(DEADLINE_S):
@@ -66,19 +78,27 @@ class Process:
 
 @asynccontextmanager
 async def serving(
-    settings: Settings, *flags: str, program: str = "ingest", within: Sequence[str] = ()
+    settings: Settings,
+    *flags: str,
+    program: str | None = None,
+    within: Sequence[str] = (),
+    stdin: int | None = None,
+    environ: Mapping[str, str] = MappingProxyType({}),
 ) -> AsyncIterator[Process]:
     """Run the service; on leaving it is gone, whatever it was doing.
 
     Args:
         settings: Name its database and its bank.
         flags: More of its command line.
-        program: Another module that takes the same command line.
+        program: A module that takes the same command line, in the place of ours.
         within: A command that becomes the one that is given behind it.
+        stdin: What it reads from; what we read from, if None.
+        environ: More of its environment.
     """
     process = await asyncio.create_subprocess_exec(
         *within,
-        *(sys.executable, "-m", program, "serve", "--port", "0"),
+        *(INGEST if program is None else [sys.executable, "-m", program]),
+        *("serve", "--port", "0"),
         *("--database", str(settings.database.path), "--bank", settings.bank.url),
         *("--max-items-per-second", str(ITEMS_PER_S), *flags),
         cwd=settings.database.path.parent,
@@ -87,7 +107,10 @@ async def serving(
             "PYTHONPATH": str(ROOT),
             "INGEST_DATABASE_BUSY_TIMEOUT_S": "0.2",
             "INGEST_LOG_FORMAT": "json",
+            **{name: os.environ[name] for name in ("TMPDIR",) if name in os.environ},
+            **environ,
         },
+        stdin=stdin,
         stderr=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.DEVNULL,
     )

@@ -13,11 +13,13 @@ from ingest.api.openapi.item_operations import ITEM_OPERATIONS
 from ingest.api.openapi.item_schemas import item_schemas
 from ingest.api.openapi.job_operations import JOB_OPERATIONS
 from ingest.api.openapi.parameters import PATH, REQUEST_ID
-from ingest.api.openapi.parts import JSON, Answer, Json, Link, Operation, Scope, Tag
+from ingest.api.openapi.parts import JSON, Answer, Json, Link, Operation, Tag
 from ingest.api.openapi.schemas import SCHEMAS, TEXT
 from ingest.api.openapi.service_operations import SERVICE_OPERATIONS
 from ingest.api.openapi.service_schemas import SERVICE_SCHEMAS
+from ingest.api.routes import ROUTES
 from ingest.errors import JobAlreadyRunningError
+from ingest.model.access import Scope
 from ingest.settings import ServerSettings
 
 OPERATIONS: Final = (
@@ -26,6 +28,9 @@ OPERATIONS: Final = (
     *ITEM_OPERATIONS,
     *SERVICE_OPERATIONS,
 )
+
+#: What each route takes of its caller.
+_ACCESS: Final = {(route.method, route.path): route.access for route in ROUTES}
 
 _DISTRIBUTION: Final = "item-ingest-service"
 
@@ -38,7 +43,7 @@ Errors are one line of text. A client whose `Accept` names `application/json` or
 `application/problem+json` gets an RFC 9457 problem document with the same status, the text as \
 its `detail`, and the ids as members; each error has a `type` of its own. Beyond the statuses that \
 stand with the operations there are 404 for a path that is not there, 405 with `Allow` for a verb \
-that a path does not have, and 400 for what is no HTTP.
+that a path does not have, 431 for a head that is too large, and 400 for what is no HTTP.
 
 `GET` may be `HEAD` wherever nothing else is said. Unknown query parameters, and those given \
 twice, are refused."""
@@ -55,6 +60,7 @@ _TAGS: Final = {
 _HEADERS: Final[Json] = {
     "X-Request-ID": (True, "The request's id, which its log lines carry.", "night-7"),
     "Location": (False, "The execution, as a path.", "/executions/14"),
+    "WWW-Authenticate": (False, "How to show a token, and what it lacks.", 'Bearer realm="ingest"'),
     "Retry-After": (True, "In how many seconds to try again.", str(RETRY_AFTER_S)),
     "Preference-Applied": (False, "The wait that was granted, where one was asked for.", "wait=5"),
     "ETag": (True, "Changes with the content; `If-None-Match` spares sending it again.", '"4f2a"'),
@@ -128,13 +134,14 @@ def _paths(operations: Iterable[Operation]) -> Json:
 
 
 def _operation(one: Operation) -> Json:
+    scope = _ACCESS[one.method, one.path].scope
     in_path = [PATH[name] for name in re.findall(r"\{(\w+)\}", one.path)]
     described: Json = {
         "operationId": one.id,
         "tags": [one.tag.value],
         "summary": one.summary,
         "description": one.description,
-        "security": _security(one.scope),
+        "security": _security(scope),
         "parameters": [
             *(parameter.document() for parameter in (*in_path, *one.parameters)),
             {"$ref": "#/components/parameters/RequestId"},
@@ -148,8 +155,8 @@ def _operation(one: Operation) -> Json:
             "required": True,
             "content": {JSON: media},
         }
-    if one.scope is not None:
-        described["x-required-scope"] = one.scope.value
+    if scope is not None:
+        described["x-required-scope"] = scope.value
     return described
 
 
@@ -166,7 +173,7 @@ def _responses(one: Operation) -> Json:
 def _statuses(one: Operation) -> Iterator[tuple[int, Json]]:
     for answer in one.answers:
         yield answer.status, _answer(answer)
-    kinds = (*one.refusals, *(() if one.tag is Tag.PROBES else problems.EVERYWHERE))
+    kinds = (*one.refusals, *problems.met_anywhere(_ACCESS[one.method, one.path]))
     for status, listed in problems.by_status(kinds).items():
         refusal = problems.refusal(status, listed)
         refusal["headers"] = _headers(_refusal_headers(status))
@@ -179,6 +186,8 @@ def _statuses(one: Operation) -> Iterator[tuple[int, Json]]:
 def _refusal_headers(status: int) -> tuple[str, ...]:
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         return ("Retry-After",)
+    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        return ("WWW-Authenticate",)
     return ("Location",) if status == STATUSES[JobAlreadyRunningError] else ()
 
 

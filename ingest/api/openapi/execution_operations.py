@@ -9,7 +9,6 @@ from ingest.api.openapi.parts import (
     Answer,
     Link,
     Operation,
-    Scope,
     Tag,
     schema_ref,
 )
@@ -26,7 +25,6 @@ EXECUTION_OPERATIONS: Final = (
         tag=Tag.EXECUTIONS,
         summary="Executions, newest first",
         description="By descending id, in pages.",
-        scope=Scope.READ,
         parameters=(parameters.JOB, parameters.STATUS, parameters.LIMIT, parameters.BEFORE),
         answers=(
             Answer(
@@ -59,7 +57,6 @@ EXECUTION_OPERATIONS: Final = (
         summary="One execution, as far as it is",
         description="Its counts are on disk together with the rows they count; its receipt tells "
         "when it was told to stop, when its work was over, and when that was on record.",
-        scope=Scope.READ,
         parameters=(parameters.STACK,),
         answers=(
             Answer(
@@ -97,7 +94,6 @@ EXECUTION_OPERATIONS: Final = (
         tag=Tag.EXECUTIONS,
         summary="Its history: who asked for what and when",
         description="Requested, started, resumed at a checkpoint, told to stop, ended, recovered.",
-        scope=Scope.READ,
         answers=(
             Answer(
                 description="Its events, oldest first; they only ever become more.",
@@ -119,7 +115,6 @@ EXECUTION_OPERATIONS: Final = (
         tag=Tag.EXECUTIONS,
         summary="What a dry run found",
         description="By ascending item id.",
-        scope=Scope.READ,
         parameters=(parameters.CHANGE, parameters.LIMIT, parameters.AFTER_ITEM),
         answers=(
             Answer(
@@ -146,7 +141,6 @@ EXECUTION_OPERATIONS: Final = (
         description="Server-sent events, at most a few a second: each the same document as "
         "`GET /executions/{jobExecutionId}`. The stream ends after a terminal status; a comment "
         "comes every 15 seconds. There is no HEAD.",
-        scope=Scope.READ,
         answers=(
             Answer(
                 description="Events, each as the schema has it.",

@@ -4,8 +4,9 @@ from http import HTTPStatus
 from typing import Final
 
 from ingest import errors
+from ingest.access import errors as access
 from ingest.api.openapi import item_examples, parameters
-from ingest.api.openapi.parts import Answer, Body, Link, Operation, Scope, Tag, schema_ref
+from ingest.api.openapi.parts import Answer, Body, Link, Operation, Tag, schema_ref
 
 _SAME: Final = {"itemId": "$request.path.itemId"}
 
@@ -18,7 +19,6 @@ def _now(path: str, name: str, summary: str, description: str) -> Operation:
         tag=Tag.ITEMS,
         summary=summary,
         description=f"{description} It makes no execution, and works beside a running job.",
-        scope=Scope.OPERATE,
         answers=(
             Answer(
                 description="What became of it; on disk before the answer. `DELETED` only where "
@@ -47,7 +47,6 @@ ITEM_OPERATIONS: Final = (
         tag=Tag.ITEMS,
         summary="What has been ingested",
         description="By ascending id. Every criterion that is given must hold.",
-        scope=Scope.READ,
         parameters=(
             parameters.Q,
             *parameters.ITEM_CRITERIA,
@@ -82,7 +81,6 @@ ITEM_OPERATIONS: Final = (
         tag=Tag.ITEMS,
         summary="One item, and all that is stored of it",
         description="As it was at the last revision that could be ingested.",
-        scope=Scope.READ,
         answers=(
             Answer(
                 description="The item with its document, its lists and the commits processed.",
@@ -106,7 +104,6 @@ ITEM_OPERATIONS: Final = (
         tag=Tag.ITEMS,
         summary="Items that could not be ingested, and why",
         description="Each heals by itself when the item is mended.",
-        scope=Scope.READ,
         parameters=(parameters.LIMIT, parameters.AFTER_KEY),
         answers=(
             Answer(
@@ -133,7 +130,6 @@ ITEM_OPERATIONS: Final = (
         summary="Take in a notification of a push",
         description="For GitLab: the item that was pushed to is brought in step at once. It is "
         "closed until the service is given a secret that notifications are known by.",
-        scope=None,
         parameters=(parameters.GITLAB_TOKEN, parameters.GITLAB_EVENT),
         body=Body(
             description="The event, as GitLab sends it.",
@@ -164,9 +160,8 @@ ITEM_OPERATIONS: Final = (
             ),
         ),
         refusals=(
-            errors.WrongWebhookTokenError,
-            errors.WebhookClosedError,
-            errors.BodyTooLargeError,
+            access.WrongWebhookTokenError,
+            access.WebhookClosedError,
             errors.DatabaseUnavailableError,
         ),
     ),

@@ -6,7 +6,7 @@ from typing import Final
 
 from ingest import errors
 from ingest.api.openapi import examples, parameters
-from ingest.api.openapi.parts import Answer, Link, Operation, Parameter, Scope, Tag, schema_ref
+from ingest.api.openapi.parts import Answer, Link, Operation, Parameter, Tag, schema_ref
 from ingest.model.job import JobInstance
 
 _STARTS: Final = (
@@ -64,7 +64,6 @@ def _start(path: str, verb: str, does: str, instance: JobInstance, *more: Parame
         summary=f"Start the {verb.lower()}",
         description=f"{does} The answer comes when the start is on disk, and does not wait for the "
         "end. The job runs at most once at a time.",
-        scope=Scope.OPERATE,
         parameters=(parameters.REASON, *more),
         answers=(
             Answer(
@@ -106,7 +105,6 @@ JOB_OPERATIONS: Final = (
         description="Waits until the work has wound down and its end is on disk. After "
         "`ABANDONED` nothing of it happens any more, and the next start works. It may be asked "
         "again and again, also where nothing runs.",
-        scope=Scope.OPERATE,
         parameters=(parameters.EXECUTION, parameters.REASON, parameters.PREFER),
         answers=(
             Answer(
@@ -140,7 +138,6 @@ JOB_OPERATIONS: Final = (
         summary="Both jobs, what runs of each and what ran last",
         description="Also before the first run: the two jobs are there from the beginning. "
         "Deletions that a synchronization has withheld stand there until a later one settles them.",
-        scope=Scope.READ,
         answers=(
             Answer(
                 description="Both jobs.",

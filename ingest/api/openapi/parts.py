@@ -26,13 +26,6 @@ class Tag(StrEnum):
     ABOUT = "About the service"
 
 
-class Scope(StrEnum):
-    """What a bearer token must allow, where the service asks for one."""
-
-    READ = "ingest:read"
-    OPERATE = "ingest:operate"
-
-
 def schema_ref(name: str) -> Json:
     """Return a reference to a schema of the components."""
     return {"$ref": f"#/components/schemas/{name}"}
@@ -105,8 +98,6 @@ class Operation:
     tag: Tag
     summary: str
     description: str
-    #: None for what is open to everybody.
-    scope: Scope | None
     #: Those of the query and the headers; the path's follow from it.
     parameters: tuple[Parameter, ...] = ()
     body: Body | None = None

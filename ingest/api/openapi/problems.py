@@ -8,10 +8,13 @@ from types import MappingProxyType
 from typing import Final
 
 from ingest import errors
+from ingest.access import errors as access
+from ingest.access.authentication import no_token
+from ingest.api.access import Access
 from ingest.api.errors import PROBLEM_JSON, STATUSES, problem_document, problem_type
 from ingest.api.openapi.parts import Json, schema_ref
 from ingest.api.openapi.schemas import TEXT, closed, said
-from ingest.api.webhook import BODY_LIMIT_BYTES
+from ingest.model.access import Scope
 from ingest.model.item import ProblemKind
 
 _JOB: Final = "itemSynchronizationJob"
@@ -52,18 +55,35 @@ SAMPLES: Final[Mapping[type[errors.IngestError], errors.IngestError]] = MappingP
             ),
             errors.StartPendingError(instance_id=1, job_name=_JOB, waited_s=5.0),
             errors.ServiceStoppingError(),
-            errors.WrongWebhookTokenError(),
-            errors.WebhookClosedError(),
-            errors.BodyTooLargeError(BODY_LIMIT_BYTES),
+            access.WrongWebhookTokenError(),
+            access.WebhookClosedError(),
             errors.DatabaseUnavailableError(
                 "The database /srv/ingest.db cannot be used: database is locked", is_passing=True
+            ),
+            no_token(),
+            access.InsufficientScopeError(caller="nightly", scope=Scope.OPERATE),
+            access.CrossSiteError(
+                "A page of another site sent this request (Sec-Fetch-Site: 'cross-site'), and this "
+                "service takes requests from its own pages only. Call it from its own page, or "
+                "from outside of a browser"
+            ),
+            access.UnknownHostError(
+                "This service is not called 'evil.example': ask for localhost, for its address, or "
+                "for a name that server.allowed_hosts holds"
+            ),
+            access.BodyTooLargeError(1024**2),
+            access.BodyTooSlowError(30.0),
+            access.IssuerUnavailableError(
+                "The issuer's keys (auth.jwt_jwks_url) cannot be had now, so that no token of it "
+                "can be checked: try again in a moment"
+            ),
+            access.OverloadedError(
+                "512 requests are under way, which is all that are taken at the same time "
+                "(server.max_requests): try again in a moment"
             ),
         )
     }
 )
-
-#: What any operation can meet.
-EVERYWHERE: Final[tuple[type[errors.IngestError], ...]] = (errors.InvalidValueError,)
 
 _FAULT: Final = "The service failed to answer; its log tells more, under the request's id."
 
@@ -71,8 +91,32 @@ _MEMBERS: Final[Json] = {
     "jobInstanceId": {"type": "integer", "format": "int64"},
     "jobExecutionId": {"type": ["integer", "null"], "format": "int64"},
     "itemId": TEXT,
+    "scope": {"type": "string", "enum": [one.value for one in Scope]},
     "kind": {"type": "string", "enum": [one.value for one in ProblemKind]},
 }
+
+
+def met_anywhere(takes: Access) -> tuple[type[errors.IngestError], ...]:
+    """Return what a request can meet before a handler is asked, and of every handler."""
+    met: list[type[errors.IngestError]] = [
+        access.UnknownHostError,
+        access.CrossSiteError,
+    ]
+    if takes is not Access.PROBE:
+        met += [
+            errors.InvalidValueError,
+            access.BodyTooSlowError,
+            access.BodyTooLargeError,
+            access.OverloadedError,
+        ]
+    if takes.scope is not None:
+        met += [
+            access.NotAuthenticatedError,
+            access.InsufficientScopeError,
+            access.IssuerUnavailableError,
+            errors.DatabaseUnavailableError,
+        ]
+    return tuple(met)
 
 
 def explained(kind: type[errors.IngestError]) -> str:
@@ -119,7 +163,7 @@ def by_status(
 ) -> dict[int, list[type[errors.IngestError]]]:
     """Return errors by the status that each is answered with, the lowest first."""
     found: dict[int, list[type[errors.IngestError]]] = defaultdict(list)
-    for kind in kinds:
+    for kind in dict.fromkeys(kinds):
         found[STATUSES[kind]].append(kind)
     return dict(sorted(found.items()))
 

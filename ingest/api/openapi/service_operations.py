@@ -5,7 +5,7 @@ from typing import Final
 
 from ingest.api.health import OUT_OF_SERVICE, UP
 from ingest.api.openapi import examples
-from ingest.api.openapi.parts import Answer, Operation, Scope, Tag, schema_ref
+from ingest.api.openapi.parts import Answer, Operation, Tag, schema_ref
 from ingest.api.openapi.schemas import TEXT
 
 _HTML: Final = "text/html"
@@ -18,7 +18,6 @@ SERVICE_OPERATIONS: Final = (
         tag=Tag.PROBES,
         summary="Every component, and how late the event loop is",
         description="For people and for monitoring. 503 only where the service itself cannot work.",
-        scope=None,
         answers=(
             Answer(
                 description="The service can work.",
@@ -40,7 +39,6 @@ SERVICE_OPERATIONS: Final = (
         tag=Tag.PROBES,
         summary="Whether the event loop turns",
         description="The liveness probe: where nothing answers, restart the process.",
-        scope=None,
         answers=(
             Answer(
                 description="It does.",
@@ -56,7 +54,6 @@ SERVICE_OPERATIONS: Final = (
         tag=Tag.PROBES,
         summary="Whether requests can be served",
         description="The readiness probe: 503 from the moment in which shutdown begins.",
-        scope=None,
         answers=(
             Answer(
                 description="They can.",
@@ -79,7 +76,6 @@ SERVICE_OPERATIONS: Final = (
         summary="What is measured, for Prometheus",
         description="Executions, items, requests, durations, the event loop, the database. What "
         "cannot be seen at the moment is left out.",
-        scope=Scope.READ,
         answers=(
             Answer(
                 description="Prometheus' text format.",
@@ -102,7 +98,6 @@ SERVICE_OPERATIONS: Final = (
         tag=Tag.ABOUT,
         summary="This document",
         description="For programs that make clients, tests or pages of it.",
-        scope=None,
         answers=(
             Answer(
                 description="OpenAPI 3.1.",
@@ -119,7 +114,6 @@ SERVICE_OPERATIONS: Final = (
         tag=Tag.ABOUT,
         summary="This document as a page, where each request can be tried",
         description="It loads nothing from anywhere else.",
-        scope=None,
         answers=(
             Answer(
                 description="A page that needs no JavaScript to be read.",

@@ -1,0 +1,296 @@
+"""Connections: how many are taken, and what each may keep waiting, before it is a request."""
+
+import asyncio
+import resource
+import uuid
+from http import HTTPStatus
+from typing import Any, Final
+
+import structlog
+from aiohttp import web
+from aiohttp.http_exceptions import BadHttpMethod, HttpProcessingError, LineTooLong
+from attrs import define, evolve, frozen
+
+from ingest.api.browser import add_headers
+from ingest.settings import ServerSettings
+
+#: The first line of a request: its query may hold the longest search text there is, each character
+#: of which takes up to twelve bytes there, and more beside it.
+FIRST_LINE_BYTES_MAX: Final = 32 * 1024
+#: A header, and how many there are: enough for every token and cookie.
+LINE_BYTES_MAX: Final = 8190
+HEADERS_MAX: Final = 100
+
+#: How long a connection is kept for the next request; proxies keep theirs for a minute.
+KEEP_ALIVE_S: Final = 75.0
+
+#: How long an answer may wait for its reader.
+STALLED_S: Final = 60.0
+
+#: How long the rest of a body is taken in that nobody reads, so that its sender sees the answer.
+LINGER_S: Final = 2.0
+
+#: Files that are no connections: the database's, the bank's, the log; and the connections that
+#: asyncio accepts in one go before we can count them.
+FILES_RESERVED: Final = 256
+
+#: More open files than this are not asked for.
+_FILES_MAX: Final = 65536
+
+#: How often at most it is said that connections cannot be accepted.
+_SAY_AGAIN_S: Final = 10.0
+
+_FULL_TEXT: Final = b"Too many connections are open: try again in a moment"
+_FULL: Final = (
+    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n"
+    b"Content-Length: %d\r\nRetry-After: 2\r\nConnection: close\r\n\r\n%b"
+    % (len(_FULL_TEXT), _FULL_TEXT)
+)
+
+_log = structlog.get_logger(__name__)
+
+
+@frozen(kw_only=True)
+class ConnectionLimits:
+    """What connections may take."""
+
+    max_connections: int
+    head_within_s: float
+    keep_alive_s: float = KEEP_ALIVE_S
+    stalled_s: float = STALLED_S
+
+    @classmethod
+    def of(cls, settings: ServerSettings) -> "ConnectionLimits":
+        """Return what the settings and the process's limit of open files allow."""
+        files = allow_open_files()
+        limits = cls(
+            max_connections=settings.max_connections, head_within_s=settings.request_within_s
+        )
+        # Else a crowd of connections would take the files from the jobs.
+        possible = max(files - FILES_RESERVED, files // 2)
+        if possible < limits.max_connections:
+            _log.warning(
+                "few files may be open, so fewer connections are taken",
+                open_files=files,
+                connections=possible,
+                remedy="raise the limit of open files (ulimit -n, LimitNOFILE)",
+            )
+            limits = evolve(limits, max_connections=possible)
+        return limits
+
+
+def allow_open_files() -> int:
+    """Let the process open as many files as it may, within reason; return how many."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES_MAX if hard == resource.RLIM_INFINITY else min(hard, _FILES_MAX)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        soft = wanted
+    return _FILES_MAX if soft == resource.RLIM_INFINITY else soft
+
+
+@define(eq=False)
+class _Count:
+    """How many connections are open."""
+
+    open: int = 0
+
+
+class Site(web.BaseSite):
+    """An address that is listened on, within limits.
+
+    Args:
+        runner: Set up already.
+        host: The name or address.
+        port: 0 for any that is free.
+        limits: What its connections may take.
+    """
+
+    def __init__(
+        self, runner: web.AppRunner, host: str, port: int, *, limits: ConnectionLimits
+    ) -> None:
+        super().__init__(runner)
+        self._host = host
+        self._port = port
+        self._limits = limits
+        self._count = _Count()
+
+    @property
+    def name(self) -> str:
+        """The address, as a URL."""
+        return f"http://{self._host}:{self._port}"
+
+    async def start(self) -> None:
+        """Listen.
+
+        Raises:
+            OSError: The address cannot be listened on.
+        """
+        await super().start()
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(_Quietly())
+        server = self._runner.server
+        assert server is not None  # noqa: S101 - the runner is set up
+        self._server = await loop.create_server(
+            lambda: Connection(server, self._limits, self._count),
+            self._host,
+            self._port,
+            backlog=self._backlog,
+        )
+
+
+class Connection(web.RequestHandler):
+    """One connection: what takes too long on it, or is no HTTP, ends it.
+
+    aiohttp itself has no limit for the head of a request but the one for idle connections, and its
+    answers to what it cannot parse repeat the bytes, a token among them, as do its log lines.
+    """
+
+    __slots__ = ("_count", "_is_counted", "_late", "_limits", "_stalled")
+
+    def __init__(self, server: web.Server, limits: ConnectionLimits, count: _Count) -> None:
+        super().__init__(
+            server,
+            loop=asyncio.get_running_loop(),
+            access_log=None,  # type: ignore[arg-type]  # None is how it is turned off
+            keepalive_timeout=limits.keep_alive_s,
+            lingering_time=LINGER_S,
+            max_line_size=FIRST_LINE_BYTES_MAX,
+            max_field_size=LINE_BYTES_MAX,
+            max_headers=HEADERS_MAX,
+            # A body is taken as it was sent: one that grows when it is unpacked is no use here.
+            auto_decompress=False,
+        )
+        self._limits = limits
+        self._count = count
+        self._is_counted = False
+        self._late: asyncio.TimerHandle | None = None
+        self._stalled: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin, if there is room for one more."""
+        if self._count.open >= self._limits.max_connections:
+            assert isinstance(transport, asyncio.Transport)  # noqa: S101 - it is TCP
+            transport.write(_FULL)
+            transport.close()
+            return
+        self._count.open += 1
+        self._is_counted = True
+        super().connection_made(transport)
+        self._expect_head()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Clear up."""
+        for timer in (self._late, self._stalled):
+            if timer is not None:
+                timer.cancel()
+        self._late = self._stalled = None
+        if self._is_counted:
+            self._count.open -= 1
+            super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take in what has come, and see whether a request's head is whole by now."""
+        if not self._is_counted:
+            return
+        before = self._request_count
+        super().data_received(data)
+        if self._request_count != before:
+            if self._late is not None:
+                self._late.cancel()
+                self._late = None
+        elif self._late is None and self._waiter is not None:
+            self._expect_head()
+
+    def pause_writing(self) -> None:
+        """Wait for the reader, but not for ever."""
+        super().pause_writing()
+        self._stalled = self._loop.call_later(self._limits.stalled_s, self._give_up_on_reader)
+
+    def resume_writing(self) -> None:
+        """Go on."""
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
+        super().resume_writing()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer what is no HTTP, or what went wrong where nothing else has answered.
+
+        Without a word of what was sent: it may be a token.
+        """
+        del message
+        if isinstance(exc, ConnectionError):
+            raise exc  # the caller is gone; there is nobody to answer, and nothing to mend
+        if isinstance(exc, HttpProcessingError):
+            status, detail = _refusal(exc)
+            _log.info("not a request", status=status, error=type(exc).__name__)
+        else:
+            detail = "The service failed to answer; this is a fault of the service"
+            _log.error("request failed unexpectedly", status=status, exc_info=exc)
+        if request.writer.output_size > 0:
+            raise ConnectionError("an answer is on its way already")
+        response = web.Response(text=detail, status=status)
+        response.headers["X-Request-ID"] = uuid.uuid4().hex
+        add_headers(response)
+        response.force_close()
+        return response
+
+    def _expect_head(self) -> None:
+        self._late = self._loop.call_later(self._limits.head_within_s, self._head_is_late)
+
+    def _head_is_late(self) -> None:
+        self._late = None
+        if self._waiter is not None:
+            self.force_close()
+
+    def _give_up_on_reader(self) -> None:
+        self._stalled = None
+        if self.transport is not None:
+            self.transport.abort()
+
+
+def _refusal(error: HttpProcessingError) -> tuple[int, str]:
+    if isinstance(error, LineTooLong):
+        return HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, (
+            f"The request's first line is longer than {FIRST_LINE_BYTES_MAX} bytes, or a header "
+            f"than {LINE_BYTES_MAX} bytes"
+        )
+    if isinstance(error, BadHttpMethod):
+        return HTTPStatus.BAD_REQUEST, (
+            "This is no HTTP request. The service speaks plain HTTP: for https, ask the proxy in "
+            "front of it"
+        )
+    return HTTPStatus.BAD_REQUEST, (
+        "This is no HTTP request that can be read: its first line, a header or the framing of its "
+        f"body is not as HTTP says, or it has more than {HEADERS_MAX} headers"
+    )
+
+
+class _Quietly:
+    """The event loop's handler of errors: it says only now and then that files have run out.
+
+    asyncio says so for each connection that it cannot accept, up to a hundred times a second, and
+    once more for each when it comes back to a listener that was closed meanwhile.
+    """
+
+    def __init__(self) -> None:
+        self._said_at = float("-inf")
+
+    def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        message = context.get("message", "")
+        if "out of system resource" in message:
+            if loop.time() - self._said_at > _SAY_AGAIN_S:
+                self._said_at = loop.time()
+                _log.error(
+                    "no more connections can be accepted: no more files may be open",
+                    remedy="raise the limit of open files (ulimit -n, LimitNOFILE)",
+                )
+        elif "_start_serving" not in message:
+            loop.default_exception_handler(context)
