@@ -14,6 +14,9 @@ from ingest.model.item import Document, History, Rejected
 _OURS = str(Path(ingest.__file__).parent)
 _FAKE = f"{_OURS}/bank/fake_gitlab"
 
+#: The watchdogs of services, and what writes their log lines.
+_ONLOOKERS = {"watchdog", "log lines"}
+
 Read = tuple[History, list[Document]]
 
 
@@ -47,12 +50,12 @@ async def want(bank: ItemBank, key: str, after: str | None = None) -> Wanted:
 def threads_at_work() -> list[str]:
     """Return the names of the threads, other than this one, in which our code runs.
 
-    But for the watchdogs of services, which only look on, and for what stands in for others.
+    But for those that only look on, and for what stands in for others.
     """
     names = {thread.ident: thread.name for thread in threading.enumerate()}
     busy = []
     for ident, frame in sys._current_frames().items():
-        if ident == threading.get_ident() or names.get(ident) == "watchdog":
+        if ident == threading.get_ident() or names.get(ident) in _ONLOOKERS:
             continue
         files = list(_files(frame))
         is_ours = any(name.startswith(_OURS) for name in files)
