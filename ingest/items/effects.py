@@ -101,10 +101,10 @@ class Applied:
                 save_items(connection, batch.writes, execution_id=self.run.writer.execution_id)
             ]
             move_items(connection, batch.moved)
+            well = {*batch.healed, *(one.ingested.key for one in batch.writes)}
+            # An item that is well may be there twice, which is the other one's problem.
+            forget_problems(connection, well.difference(one.key for one in batch.rejected))
             record_problems(connection, batch.rejected)
-            forget_problems(
-                connection, [*batch.healed, *(one.ingested.key for one in batch.writes)]
-            )
             return saved[0].counts + batch.counts
 
         await self.run.writer.write(work, processed=batch.processed, total=total)

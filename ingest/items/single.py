@@ -64,7 +64,8 @@ class SingleItems:
         """
         stored = await self._stored(item_id)
         known = None if stored is None else stored.stored.bank_id
-        listing = await self._bank.head(str(item_id), bank_id or known)
+        # The number that is stored first: where two projects have one name, the other's is no item.
+        listing = await self._bank.head(str(item_id), known or bank_id)
         if listing is None:
             if stored is not None and not await self._bank_lists_anything():
                 raise BankUnavailableError(

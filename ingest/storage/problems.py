@@ -27,10 +27,11 @@ class ProblemRow:
 
 
 def record_problems(connection: Connection, rejected: Sequence[Rejected]) -> None:
-    """Write a problem for each item, or count one more attempt at it."""
+    """Write a problem for each item, the last one of many, or count one more attempt at it."""
     if not rejected:
         return
     now = utc_now()
+    rejected = list({one.key: one for one in rejected}.values())
     keys = [one.key for one in rejected]
     known = set(
         connection.execute(

@@ -8,7 +8,16 @@ from typing import TypeVar
 
 from attrs import define, field
 
-from ingest.bank.base import ItemBank, Listing, Log, Push, Scan, Unrelated, Wanted
+from ingest.bank.base import (
+    ItemBank,
+    Listing,
+    Log,
+    Push,
+    PushNotices,
+    Scan,
+    Unrelated,
+    Wanted,
+)
 from ingest.items.job import Job
 from ingest.items.migration import Migration
 from ingest.items.synchronization import Synchronization
@@ -165,6 +174,8 @@ class JobBench:
         self.engine = LocalEngine(database, retry_for_s=0)
         #: What the configuration says about deletions.
         self.allow_deletes: int | None = None
+        #: How the bank is made to tell of pushes; None to leave that be.
+        self.notices: PushNotices | None = None
 
     async def synchronize(
         self, *, allow_deletes: int | None = None, is_dry_run: bool = False
@@ -185,7 +196,7 @@ class JobBench:
     ) -> RunningJob:
         """Start a synchronization."""
         parameters = JobParameters(allow_deletes=allow_deletes, is_dry_run=is_dry_run)
-        job = Synchronization(self.bank, allow_deletes=self.allow_deletes)
+        job = Synchronization(self.bank, allow_deletes=self.allow_deletes, notices=self.notices)
         return await self._begin(job, parameters)
 
     async def begin_migration(self, *, from_stored: bool = False) -> RunningJob:
