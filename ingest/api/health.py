@@ -36,6 +36,8 @@ class BankProbe:
         """Return the bank's state within `PATIENCE_S`."""
         if self._check is None or self._check.done():
             self._check = asyncio.create_task(bank.check())
+            # Where nobody waits any more when it fails, nobody is to be told.
+            self._check.add_done_callback(lambda check: check.cancelled() or check.exception())
         check = self._check
         await asyncio.wait({check}, timeout=PATIENCE_S)
         if not check.done():

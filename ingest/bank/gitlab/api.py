@@ -79,10 +79,11 @@ COMMITS: Final = Call(
     fields=frozenset({"id", "author_name", "committed_date"}),
 )
 
-#: The root folder at a commit.
+#: The root folder at a commit. By numbered pages: as a keyset GitLab takes the last entry's object,
+#: and two files that hold the same are one.
 TREE: Final = Call(
     path="/projects/{id}/repository/tree",
-    parameters=frozenset({"ref", "per_page", "page", "pagination", "page_token"}),
+    parameters=frozenset({"ref", "per_page", "page"}),
     fields=frozenset({"id", "name", "type", "mode"}),
 )
 

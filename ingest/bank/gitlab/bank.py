@@ -105,6 +105,12 @@ class GitLabBank:
             return None
         try:
             project = None if bank_id is None else await self._projects.numbered(bank_id)
+        except AskError as error:
+            await self.group.confirm(error)
+            path = f"{self.group.path}/{key}"
+            problem = not_answered(error)
+            return Listing(key=key, path=path, revision=None, problem=problem, bank_id=bank_id)
+        try:
             if project is not None:
                 path = project.path_with_namespace
                 if project.path == key and self._projects.scope.holds(path):
@@ -230,8 +236,10 @@ class GitLabBank:
             try:
                 project = await self._projects.numbered(one.bank_id)
             except AskError as other:
+                await self.group.confirm(other)
                 return not_answered(other)
             if project is None:
+                await self._projects.see_any()
                 return None
             return Problem(
                 ProblemKind.UNREADABLE_REPOSITORY,

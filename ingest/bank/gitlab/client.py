@@ -6,7 +6,6 @@ from http import HTTPStatus
 from typing import Any, Final, Generic, TypeVar
 
 import aiohttp
-import orjson
 from attrs import field, frozen
 
 from ingest.bank.gitlab.answers import (
@@ -127,7 +126,9 @@ class Client:
     async def create(
         self, call: Call, ids: Mapping[str, str | int], document: Mapping[str, object]
     ) -> None:
-        """Make something. It is made once more where the answer to the first try got lost.
+        """Make something of a document, which may hold secrets.
+
+        It is made once more where the answer to the first try got lost.
 
         Raises:
             See `ask`.
@@ -163,8 +164,12 @@ class Client:
                 raise error
             return Answer(told=tell(document["data"]), headers=response.headers)
 
-        body = orjson.dumps({"query": query, "variables": variables})
-        sending = Sending(method="POST", path="/api/graphql", parameters=_NOTHING, body=body)
+        sending = Sending(
+            method="POST",
+            path="/api/graphql",
+            parameters=_NOTHING,
+            document={"query": query, "variables": variables},
+        )
         return await self.transport.send(name, sending, read, attempts=attempts)
 
     async def _rest(
@@ -183,7 +188,7 @@ class Client:
             method=call.method,
             path=f"/api/v4{call.at(ids)}",
             parameters=parameters,
-            body=None if document is None else orjson.dumps(document),
+            document=document,
         )
         return await self.transport.send(self._name(call, ids, parameters), sending, read)
 

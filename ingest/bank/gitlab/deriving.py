@@ -5,15 +5,15 @@ history is.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextvars import copy_context
 from typing import Any, TypeVar
 
 from ingest.aio import finish
 from ingest.bank.base import Wanted
 from ingest.bank.gitlab.reading import Blob, Past, ProjectReader, documents
 from ingest.model.item import Document, History
-from ingest.model.traffic import current_meter, metered
 from ingest.slices import Slice, Slices
 
 T = TypeVar("T")
@@ -59,7 +59,8 @@ class _Fetching:
         self._reader = reader
         self._past = past
         self._loop = asyncio.get_running_loop()
-        self._meter = current_meter()
+        # Not the thread's: requests are counted, and logged, for the run that asks.
+        self._context = copy_context()
         self._sending: set[asyncio.Task[Any]] = set()
 
     def documents(self, piece: Slice) -> Iterator[Document]:
@@ -67,7 +68,7 @@ class _Fetching:
 
         def fetch(commit: str) -> Blob:
             piece.check()
-            return piece.wait(self._submit(self._reader.blob(self._past.bank_id, commit)))
+            return piece.wait(self._submit(commit))
 
         return documents(self._past, fetch)
 
@@ -78,17 +79,15 @@ class _Fetching:
         if self._sending:
             await asyncio.wait(set(self._sending))
 
-    def _submit(self, request: Coroutine[Any, Any, Blob]) -> Future[Blob]:
-        return asyncio.run_coroutine_threadsafe(self._send(request), self._loop)
+    def _submit(self, commit: str) -> Future[Blob]:
+        return self._context.run(asyncio.run_coroutine_threadsafe, self._send(commit), self._loop)
 
-    async def _send(self, request: Coroutine[Any, Any, Blob]) -> Blob:
+    async def _send(self, commit: str) -> Blob:
         task = asyncio.current_task()
         if task is not None:
             self._sending.add(task)
             task.add_done_callback(self._sending.discard)
-        # The thread's context is not that of the run which the request is counted for.
-        with metered(self._meter):
-            return await request
+        return await self._reader.blob(self._past.bank_id, commit)
 
 
 def _history(wanted: Wanted, past: Past, read: Iterator[Document]) -> History:

@@ -15,7 +15,10 @@ T = TypeVar("T")
 _PROJECT_GID: Final = "gid://gitlab/Project/"
 
 #: What a document of another shape raises.
-_UNFIT: Final = (cattrs.BaseValidationError, TypeError, KeyError, ValueError, AttributeError)
+_UNFIT: Final = (
+    *(cattrs.BaseValidationError, TypeError, KeyError, ValueError, AttributeError),
+    OverflowError,  # of a time
+)
 
 
 @frozen(kw_only=True)

@@ -19,9 +19,7 @@ from ingest.bank.gitlab.failures import (
 from ingest.bank.gitlab.group import ItemGroup, is_refused
 from ingest.bank.gitlab.projects import Scope
 
-#: How many projects a page has at first, and at least: a page that takes GitLab too long is asked
-#: for by halves.
-FIRST_AT_MOST: Final = 100
+#: How many projects a page has at least: one that takes GitLab too long is asked for by halves.
 FIRST_AT_LEAST: Final = 10
 
 #: How often a page is asked for before it is asked for by halves.
@@ -54,13 +52,14 @@ class GraphqlList:
         client: Where to ask.
         group: Whose projects.
         scope: Which of them are meant.
+        first: How many a page has at first, 100 at most.
     """
 
-    def __init__(self, client: Client, group: ItemGroup, scope: Scope) -> None:
+    def __init__(self, client: Client, group: ItemGroup, scope: Scope, *, first: int) -> None:
         self._client = client
         self._group = group
         self._scope = scope
-        self._first = FIRST_AT_MOST
+        self._first = first
 
     async def first(self) -> HeadPage:
         """Return the first page.

@@ -66,15 +66,24 @@ class ItemGroup:
             raise self.unavailable(error)
         await self.look()
 
-    def unavailable(self, error: AskError, *, part: str = "") -> BankUnavailableError:
+    def unavailable(
+        self, error: AskError, *, part: str = "", way_out: str | None = None
+    ) -> BankUnavailableError:
         """Return what to raise where *error* stands in the way of the whole bank, or of a *part*.
 
-        The way out that it names is the right that is missing, where it is one.
+        The way out that it names, where none is given, is the right that is missing, if it is one.
         """
         rights = _RIGHTS.get(error.status) if isinstance(error, RefusedError) else None
-        way_out = rights or "see what GitLab's operators say, and start again later"
+        way_out = way_out or rights or "see what GitLab's operators say, and start again later"
         return BankUnavailableError(
             f"The item bank {self} cannot be read{part and f', {part}'}: {error}; {way_out}"
+        )
+
+    def shows_none(self) -> BankUnavailableError:
+        """Return what to raise where the group shows no project any more, and did a moment ago."""
+        return BankUnavailableError(
+            f"The item bank {self} cannot be read: it shows none of its projects any more; give "
+            "the token's user the role Reporter in the group, and not only in its parent"
         )
 
 

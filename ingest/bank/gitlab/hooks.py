@@ -37,7 +37,7 @@ class PushHooks:
             await self._client.create(
                 NEW_HOOK,
                 {"id": bank_id},
-                {"url": self._url, "token": self._token.reveal(), "push_events": True},
+                {"url": self._url, "token": self._token, "push_events": True},
             )
         except AskError as error:
             raise await self._reason(key, error) from None

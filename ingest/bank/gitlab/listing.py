@@ -14,7 +14,7 @@ from ingest.bank.gitlab.failures import NoGraphqlError
 from ingest.bank.gitlab.graphql_listing import GraphqlList, HeadPage
 from ingest.bank.gitlab.group import ItemGroup
 from ingest.bank.gitlab.pressure import server_time
-from ingest.bank.gitlab.projects import Projects
+from ingest.bank.gitlab.projects import PER_PAGE, Projects
 from ingest.bank.gitlab.rest_listing import RestList
 from ingest.errors import BankUnavailableError
 from ingest.model.item import Problem, ProblemKind
@@ -30,6 +30,8 @@ class How:
     by_membership: bool = False
     #: Every so-manieth listing by REST asks for every revision.
     full_check_every: int = 7
+    #: How many projects a page of the list has, 100 at most.
+    per_page: int = int(PER_PAGE)
 
 
 class GitLabScan:
@@ -57,12 +59,16 @@ class GitLabScan:
         #: The number of the project that each key was listed for.
         self._seen: dict[str, int] = {}
         self._passed_over = 0
+        #: Whether a page has shown a project, and one after it none.
+        self._has_shown = self._shows_none = False
 
     async def __aiter__(self) -> AsyncGenerator[Sequence[Listing], None]:
         """Yield the entries page by page; see `Scan`."""
         group = await self._group.look()
         cursor = Cursor(group=group.told.id, begun=server_time(group.headers))
-        graphql = GraphqlList(self._client, self._group, self._projects.scope)
+        graphql = GraphqlList(
+            self._client, self._group, self._projects.scope, first=self._how.per_page
+        )
         first = await self._first(graphql)
         if first is not None:
             pages = self._by_graphql(graphql, first)
@@ -76,6 +82,8 @@ class GitLabScan:
                 if listings:
                     yield listings
         # What a token has listed that lost its rights meanwhile proves no absence.
+        if self._shows_none:
+            await self._projects.see_any()
         if (await self._group.look()).told.id != group.told.id:
             raise BankUnavailableError(
                 f"The item bank {self._group} was replaced by another group while it was listed; "
@@ -112,14 +120,20 @@ class GitLabScan:
                     for one in page.heads
                     if self._projects.is_item(one.path, one.full_path, archived=one.archived)
                 ]
+                self._note(page.heads)
                 self._count(page.count, passed_over=len(page.heads) - len(heads))
                 yield self._unique(map(self._projects.listing, heads))
 
     async def _by_rest(
         self, group: Group, since: Cursor | None
     ) -> AsyncGenerator[Sequence[Listing], None]:
-        scope = self._projects.scope
-        rest = RestList(self._client, self._group, scope, by_membership=self._how.by_membership)
+        rest = RestList(
+            self._client,
+            self._group,
+            self._projects.scope,
+            by_membership=self._how.by_membership,
+            per_page=self._how.per_page,
+        )
         async with aclosing(rest.pages(group.id)) as pages:
             async for page in pages:
                 items = [
@@ -129,6 +143,7 @@ class GitLabScan:
                         one.path, one.path_with_namespace, archived=one.archived
                     )
                 ]
+                self._note(page.projects)
                 if page.count is not None:
                     self._count(page.count, passed_over=len(page.projects) - len(items))
                 yield self._unique(await self._look(items, since))
@@ -142,6 +157,10 @@ class GitLabScan:
             return await self._projects.look(one)
 
         return await together(map(look, items))
+
+    def _note(self, page: Sequence[object]) -> None:
+        self._shows_none = self._has_shown and not page
+        self._has_shown = self._has_shown or bool(page)
 
     def _count(self, listed: int, *, passed_over: int) -> None:
         self._passed_over += passed_over

@@ -43,8 +43,8 @@ class Pressure:
         async with self._slots:
             begun = loop.time()
             try:
-                await self._pause_over()
                 await self._limiter.acquire()
+                await self._pause_over()
             finally:
                 waited_s = loop.time() - begun
                 for meter in meters:
@@ -57,9 +57,10 @@ class Pressure:
             await asyncio.sleep(pause_s + random.uniform(0, _SPREAD_S))  # noqa: S311 - no secret
 
     def pause(self, pause_s: float) -> None:
-        """Send nothing for so long, at most for `LONGEST_PAUSE_S`."""
-        until = asyncio.get_running_loop().time() + min(pause_s, LONGEST_PAUSE_S)
-        self._not_before = max(self._not_before, until)
+        """Send nothing for so long. One of more than `LONGEST_PAUSE_S` is not waited for."""
+        if pause_s <= LONGEST_PAUSE_S:
+            until = asyncio.get_running_loop().time() + pause_s
+            self._not_before = max(self._not_before, until)
 
     def heed(self, headers: Mapping[str, str]) -> None:
         """Pause where GitLab says that no more requests are allowed for now."""
@@ -80,9 +81,8 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
         return None
     seconds = _number(text)
     if seconds is None:
-        try:
-            date = parsedate_to_datetime(text)
-        except ValueError:
+        date = _date(text)
+        if date is None:
             return None
         seconds = (date - server_time(headers)).total_seconds()
     return max(0.0, seconds)
@@ -90,11 +90,15 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
 
 def server_time(headers: Mapping[str, str]) -> datetime:
     """Return what the time was where an answer comes from; this machine's where it does not say."""
+    return _date(headers.get("Date", "")) or datetime.now(UTC)
+
+
+def _date(text: str) -> datetime | None:
     try:
-        date = parsedate_to_datetime(headers.get("Date", ""))
-    except ValueError:
-        return datetime.now(UTC)
-    return date if date.tzinfo else date.replace(tzinfo=UTC)
+        date = parsedate_to_datetime(text)
+        return date if date.tzinfo else date.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 def _number(text: str | None) -> float | None:

@@ -1,6 +1,6 @@
 """Which projects are items, and where each stands."""
 
-from collections.abc import Iterable
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 from http import HTTPStatus
 from typing import Final
@@ -9,7 +9,7 @@ from attrs import frozen
 
 from ingest.bank.base import Listing
 from ingest.bank.gitlab.api import BRANCH, GROUP_PROJECTS, PROJECT
-from ingest.bank.gitlab.client import Client
+from ingest.bank.gitlab.client import Answer, Client
 from ingest.bank.gitlab.facts import Head, Project, branch_head, fact, facts
 from ingest.bank.gitlab.failures import AskError
 from ingest.bank.gitlab.group import ItemGroup, is_refused
@@ -95,10 +95,12 @@ class Projects:
             BankUnavailableError: The whole bank cannot be had.
         """
         revision, problem = None, key_problem(project.path, project.path_with_namespace)
-        if problem is None and project.default_branch is not None:
-            revision, problem = await self._head(project, project.default_branch)
-        elif problem is None and not project.empty_repo:
-            problem = unreadable(project.path_with_namespace)
+        # GitLab tells a default branch of an empty repository, too: the one that it would be given.
+        if problem is None and not project.empty_repo:
+            if project.default_branch is None:
+                problem = unreadable(project.path_with_namespace)
+            else:
+                revision, problem = await self._head(project, project.default_branch)
         return Listing(
             key=project.path,
             path=project.path_with_namespace,
@@ -132,25 +134,40 @@ class Projects:
         Raises:
             AskError: GitLab cannot tell.
         """
-        parameters = {
-            "search": key,
-            "include_subgroups": "true" if self.scope.include_subgroups else "false",
-            "with_shared": "false",
-            "order_by": "id",
-            "sort": "asc",
-            "per_page": PER_PAGE,
-        }
-        ids = {"id": self.scope.group}
-        pages = self._client.pages(
-            GROUP_PROJECTS, ids, parameters, tell=lambda document: facts(Project, document)
-        )
-        async with aclosing(pages):
+        async with aclosing(self._listed(per_page=PER_PAGE, search=key)) as pages:
             async for page in pages:
                 for one in page.told:
                     is_item = self.is_item(one.path, one.path_with_namespace, archived=one.archived)
                     if one.path == key and is_item:
                         return one
         return None
+
+    async def see_any(self) -> None:
+        """Return if the group shows a project at all, and so what is not found may be gone.
+
+        Raises:
+            BankUnavailableError: It shows none, or GitLab cannot tell.
+        """
+        try:
+            async with aclosing(self._listed(per_page="1")) as pages:
+                page = await anext(pages)
+        except AskError as error:
+            raise self._group.unavailable(error) from None
+        if not page.told:
+            raise self._group.shows_none()
+
+    def _listed(self, **parameters: str) -> AsyncGenerator[Answer[list[Project]], None]:
+        include = "true" if self.scope.include_subgroups else "false"
+        asked = {
+            "include_subgroups": include,
+            "with_shared": "false",
+            "order_by": "id",
+            "sort": "asc",
+            **parameters,
+        }
+        return self._client.pages(
+            GROUP_PROJECTS, {"id": self.scope.group}, asked, tell=lambda d: facts(Project, d)
+        )
 
     async def _head(self, project: Project, branch: str) -> tuple[str | None, Problem | None]:
         try:

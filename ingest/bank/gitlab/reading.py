@@ -70,8 +70,9 @@ class ProjectReader:
 
     async def past(self, bank_id: int, revision: str, after: str | None) -> Past:
         """Return what is to be read of a project up to *revision*, from behind *after* on."""
-        commits, is_whole = await self.commits(bank_id, revision, after)
         newest = await self._root(bank_id, revision)
+        # Behind it, for they prove that it is not the project that was not found.
+        commits, is_whole = await self.commits(bank_id, revision, after)
         touching = None
         if len(commits) > _FEW:
             touching = await self._touching(bank_id, revision, {one.hash for one in commits})
@@ -97,28 +98,27 @@ class ProjectReader:
                 if commit.hash == after and chain:
                     return chain[::-1], False
                 chain.append(commit)
+                if commit.hash == after == revision:
+                    return chain, False
         if not chain or chain[0].hash != revision:
-            raise RefusedError(
-                f"404, project {bank_id} has no commit {revision}", status=HTTPStatus.NOT_FOUND
-            )
-        is_whole = chain[0].hash != after
-        return (chain[::-1], True) if is_whole else (chain[:1], False)
+            raise _not_found(bank_id, revision)
+        return chain[::-1], True
 
     async def document(self, bank_id: int, revision: str) -> Document:
         """Return the document as it is at a revision."""
-        pages = self._commits(bank_id, revision, "1")
-        async with aclosing(pages):
-            async for commit in pages:
-                newest = await self._root(bank_id, revision)
-                blob = await self.blob(bank_id, revision) if newest.has_document else _ABSENT
-                return Document(
-                    commit=commit,
-                    content=blob.content,
-                    problem=blob.problem or newest.problem,
-                    is_being_created=newest.is_being_created,
-                )
-        raise RefusedError(
-            f"404, project {bank_id} has no commit {revision}", status=HTTPStatus.NOT_FOUND
+        newest = await self._root(bank_id, revision)
+        async with aclosing(self._commits(bank_id, revision, "1")) as commits:
+            commit = await anext(commits, None)
+        if commit is None:
+            raise _not_found(bank_id, revision)
+        blob = await self.blob(bank_id, revision) if newest.has_document else _ABSENT
+        if newest.has_document and blob.id is None:
+            raise _not_found(bank_id, revision)
+        return Document(
+            commit=commit,
+            content=blob.content,
+            problem=blob.problem or newest.problem,
+            is_being_created=newest.is_being_created,
         )
 
     async def blob(self, bank_id: int, commit: str) -> Blob:
@@ -165,7 +165,7 @@ class ProjectReader:
         pages = self._client.pages(
             TREE,
             {"id": bank_id},
-            {"ref": revision, "per_page": PER_PAGE, "pagination": "keyset"},
+            {"ref": revision, "per_page": PER_PAGE},
             tell=lambda d: facts(TreeEntry, d),
         )
         try:
@@ -188,6 +188,9 @@ def documents(past: Past, fetch: Callable[[str], Blob]) -> Iterator[Document]:
     """Yield the document at each commit; *fetch* is asked where it may be another than before.
 
     Consecutive documents of the same blob hold the very same object.
+
+    Raises:
+        RefusedError: The newest one is there, and is not found all the same.
     """
     last = len(past.commits) - 1
     blob = _ABSENT
@@ -197,12 +200,20 @@ def documents(past: Past, fetch: Callable[[str], Blob]) -> Iterator[Document]:
         elif _may_differ(past, index):
             found = fetch(commit.hash)
             blob = blob if found.id is not None and found.id == blob.id else found
+        if index == last and past.newest.has_document and blob.id is None:
+            raise _not_found(past.bank_id, commit.hash)
         yield Document(
             commit=commit,
             content=blob.content,
             problem=blob.problem or (past.newest.problem if index == last else None),
             is_being_created=past.newest.is_being_created and index == last,
         )
+
+
+def _not_found(bank_id: int, commit: str) -> RefusedError:
+    return RefusedError(
+        f"404, project {bank_id} has no commit {commit}", status=HTTPStatus.NOT_FOUND
+    )
 
 
 def _may_differ(past: Past, index: int) -> bool:

@@ -4,17 +4,18 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from importlib.metadata import version
-from types import SimpleNamespace
 from typing import Final, TypeVar
 
 import aiohttp
+import orjson
 import stamina
-from attrs import define, frozen
+from attrs import frozen
 from yarl import URL
 
 from ingest.bank.gitlab.answers import check, excerpt
 from ingest.bank.gitlab.failures import AskError, GaveUpError, RefusedError, TryAgainError
 from ingest.bank.gitlab.pressure import LONGEST_PAUSE_S, Pressure
+from ingest.bank.gitlab.sent import Sent, counting
 from ingest.model.secret import Secret
 from ingest.model.traffic import Meter, current_meter
 
@@ -49,8 +50,8 @@ class Sending:
     #: From the root, percent-encoded.
     path: str
     parameters: Mapping[str, str]
-    #: JSON; None for none.
-    body: bytes | None = None
+    #: Sent as JSON, a `Secret` in it as its text: nowhere before is that to be seen. None for none.
+    document: Mapping[str, object] | None = None
 
 
 class Transport:
@@ -143,7 +144,7 @@ class Transport:
             raise self._failed(name, tries, error) from None
         except RefusedError as error:
             self._failed_in_a_row = 0
-            raise RefusedError(f"{name}: {error}", status=error.status) from None
+            raise type(error)(f"{name}: {error}", status=error.status) from None
         except AskError as error:
             raise type(error)(f"{name}: {error}") from None
         self._failed_in_a_row = 0
@@ -156,6 +157,9 @@ class Transport:
 
     def _failed(self, name: str, tries: int, error: TryAgainError) -> AskError:
         self._failed_in_a_row += 1
+        if error.after_s is not None and error.after_s > LONGEST_PAUSE_S:
+            most = f"which is longer than the {LONGEST_PAUSE_S:g} seconds that are waited at most"
+            return GaveUpError(f"{name}: {error}, {most}")
         asked = "asked once" if tries == 1 else f"asked {tries} times"
         if self._failed_in_a_row < self._limits.failures_in_a_row:
             return AskError(f"{name}: {error} ({asked})")
@@ -176,10 +180,10 @@ class Transport:
                     # With encoded=True a slash in an id stays the %2F that it is.
                     URL(sending.path, encoded=True),
                     params=sending.parameters,
-                    data=sending.body,
-                    headers=self._headers(sending.body),
+                    data=_encoded(sending.document),
+                    headers=self._headers(sending.document),
                     allow_redirects=False,
-                    trace_request_ctx=_Sent(meters=(meter, self.total)),
+                    trace_request_ctx=Sent(meters=(meter, self.total)),
                 ) as response:
                     outcome = str(response.status)
                     self._pressure.heed(response.headers)
@@ -192,9 +196,11 @@ class Transport:
                 raise
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 outcome = "unreachable"
-                raise TryAgainError(self._words(error)) from None
+                failure = TryAgainError(self._words(error))
             finally:
                 self.outcomes[outcome] += 1
+        # Not where aiohttp's error is at hand, which would come along: it has the headers sent.
+        raise failure
 
     def _open(self) -> aiohttp.ClientSession:
         if self._is_closed:
@@ -205,14 +211,14 @@ class Transport:
                 connector=aiohttp.TCPConnector(limit=self._limits.at_once),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(total=self._limits.timeout_s, sock_connect=CONNECT_S),
-                trace_configs=[_counting()],
+                trace_configs=[counting()],
                 headers={"User-Agent": f"item-ingest-service/{version('item-ingest-service')}"},
             )
         return self._session
 
-    def _headers(self, body: bytes | None) -> dict[str, str]:
+    def _headers(self, document: object) -> dict[str, str]:
         headers = {"Accept": "*/*"}
-        if body is not None:
+        if document is not None:
             headers["Content-Type"] = "application/json"
         if self._token is not None:
             headers["Authorization"] = f"Bearer {self._token.reveal()}"
@@ -229,40 +235,21 @@ class Transport:
         return self._hide(excerpt(f"{type(error).__name__}: {error}"))
 
 
-@define
-class _Sent:
-    """Counts how often a request is really sent: aiohttp itself repeats one that a server cut."""
-
-    meters: tuple[Meter, Meter]
-    times: int = 0
-
-    def count(self) -> None:
-        """Count once more."""
-        self.times += 1
-        for meter in self.meters:
-            meter.requests += 1
-            if self.times > 1:
-                meter.retried += 1
+def _encoded(document: Mapping[str, object] | None) -> bytes | None:
+    return None if document is None else orjson.dumps(document, default=_revealed)
 
 
-def _counting() -> aiohttp.TraceConfig:
-    async def sent(
-        _session: aiohttp.ClientSession,
-        context: SimpleNamespace,
-        _parameters: aiohttp.TraceRequestHeadersSentParams,
-    ) -> None:
-        context.trace_request_ctx.count()
-
-    config = aiohttp.TraceConfig()
-    config.on_request_headers_sent.append(sent)
-    return config
+def _revealed(value: object) -> str:
+    if isinstance(value, Secret):
+        return value.reveal()
+    raise TypeError
 
 
 def _again(error: Exception) -> bool | float:
     """Say whether to try again, and after which pause where GitLab names one."""
     if not isinstance(error, TryAgainError):
         return False
-    if error.after_s is None:
+    if not error.after_s:
         return True
     # The pause itself is waited for before the request, and holds all others back as well.
     return error.after_s <= LONGEST_PAUSE_S and 0.001
