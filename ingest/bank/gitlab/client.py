@@ -102,7 +102,8 @@ class Client:
             seen.add(page)
             answer = await self.ask(call, ids, query, tell=tell)
             yield answer
-            query = answer.next
+            # What was asked goes on being asked, whatever the link leaves out.
+            query = None if answer.next is None else {**query, **answer.next}
 
     async def content(
         self,

@@ -88,7 +88,7 @@ async def test_a_pause_that_is_asked_for_holds_back_everything(
     bank, meter = bench.bank(limits=evolve(LIMITS, at_once=1)), Meter()
     with metered(meter):
         async with asyncio.timeout(DEADLINE_S):
-            await asyncio.gather(bank.check(), bank.check(), bank.check())
+            await asyncio.gather(*(bank.group.look() for _ in range(3)))
     refused, *others = [one.at for one in fake.requests.last]
     assert all(at - refused > 0.9 for at in others)
     assert (meter.requests, meter.retried) == (4, 1)
@@ -186,8 +186,8 @@ async def test_no_more_requests_are_sent_in_a_second_than_allowed(
     assert time.monotonic() - begun >= (sent - 25) / 25.0 - 0.02
 
     slow = bench.bank(limits=evolve(LIMITS, per_second=0.1))
-    await slow.check()
-    second = asyncio.create_task(slow.check())
+    await slow.group.look()
+    second = asyncio.create_task(slow.group.look())
     done, _ = await asyncio.wait({second}, timeout=0.1)
     assert not done
     second.cancel()
