@@ -12,7 +12,7 @@ from attrs import define, field
 
 from ingest.aio import together
 from ingest.bank.base import ItemBank, Listing, PushNotices
-from ingest.errors import DeleteGuardError
+from ingest.errors import BankUnavailableError, DeleteGuardError
 from ingest.items.comparison import Comparison, compare_with
 from ingest.items.derivation import derive
 from ingest.items.effects import Applied, Effects, Planned
@@ -103,10 +103,15 @@ class _Run:
         await self.effects.begin_scan()
         scan = self.bank.scan(await self.run.database.read(last_cursor))
         async with WriteBehind() as behind, aclosing(scan.__aiter__()) as slices:
-            async for listings in slices:
-                self._note(listings)
-                await self._take(listings, behind, scan.total)
-                await self._flush(behind, scan.total)
+            try:
+                async for listings in slices:
+                    self._note(listings)
+                    await self._take(listings, behind, scan.total)
+                    await self._flush(behind, scan.total)
+            except BankUnavailableError:
+                # What was read before that stands.
+                await behind.put(self.effects.save(self.batch, scan.total))
+                raise
             await behind.put(self.effects.save(self.batch, self.listed))
             await behind.settle()
         await self.effects.end_scan(seen=self.listed, complete=scan.complete, cursor=scan.cursor)
