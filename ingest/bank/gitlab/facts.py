@@ -180,10 +180,6 @@ def _moment(value: Any, _: Any) -> datetime:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
-def _optional(kind: Any) -> Any:
-    return lambda value, _: None if value is None else _converter.structure(value, kind)
-
-
 _converter: Final = cattrs.Converter()
 for _kind in (str, int, bool):
     _converter.register_structure_hook(_kind, _exactly(_kind))

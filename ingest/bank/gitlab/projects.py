@@ -176,12 +176,22 @@ class Projects:
             )
         except AskError as error:
             await self._group.confirm(error)
-            if is_refused(error, HTTPStatus.NOT_FOUND):
-                return None, _no_branch(project.path_with_namespace)
-            if is_refused(error, HTTPStatus.FORBIDDEN):
-                return None, unreadable(project.path_with_namespace)
-            return None, not_answered(error)
+            return None, await self._why_no_head(project, error)
         return answer.told.sha, None
+
+    async def _why_no_head(self, project: Project, error: AskError) -> Problem:
+        if is_refused(error, HTTPStatus.FORBIDDEN):
+            return unreadable(project.path_with_namespace)
+        if is_refused(error, HTTPStatus.NOT_FOUND):
+            try:
+                if await self.numbered(project.id) is not None:
+                    return _no_branch(project.path_with_namespace)
+            except AskError as other:
+                await self._group.confirm(other)
+                return not_answered(other)
+            # Gone since it was listed, and perhaps not alone.
+            await self.see_any()
+        return not_answered(error)
 
 
 def not_answered(error: AskError) -> Problem:

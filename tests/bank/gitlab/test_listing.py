@@ -1,5 +1,7 @@
 """A listing that GitLab, or what stands before it, interrupts."""
 
+import asyncio
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -10,13 +12,16 @@ from ingest.bank.fake_gitlab.access import Standing
 from ingest.bank.fake_gitlab.gitlab import FakeGitLab
 from ingest.bank.gitlab.listing import How
 from ingest.errors import BankUnavailableError
+from ingest.model.item import ProblemKind
 from tests.support.gitlab_bench import (
+    DEADLINE_S,
     GRAPHQL,
     MEMBERSHIP,
     REST,
     GitLabBench,
     incomplete,
     keys,
+    problems,
     scanned,
 )
 from tests.support.gitlab_kind import LIMITS
@@ -181,3 +186,47 @@ async def test_a_project_that_goes_in_mid_listing_does_not_end_it(
     found += [one async for listings in slices for one in listings]
     assert scan.complete
     assert len(found) == 2
+
+
+@pytest.mark.parametrize("how", [REST, MEMBERSHIP])
+async def test_projects_that_vanish_while_they_are_asked_for_make_a_listing_incomplete(
+    bench: GitLabBench, fake: FakeGitLab, two_pages: list[str], how: How
+) -> None:
+    """All of them: it is the right to see them that has gone, and not their branches."""
+    assert two_pages
+    hold = fake.faults.add("stall", "/branches/")
+    listing = asyncio.create_task(incomplete(bench.bank(how=how)))
+    async with asyncio.timeout(DEADLINE_S):
+        await hold.until_hanging(3)
+        fake.token.standing = Standing.NO_PROJECTS
+        fake.faults.remove(hold)
+        message, _ = await listing
+    assert "shows none of its projects any more" in message
+
+
+async def test_a_project_that_vanishes_while_it_is_asked_for_is_asked_for_again(
+    bench: GitLabBench, fake: FakeGitLab, two_pages: list[str]
+) -> None:
+    """One of them: the listing is complete, and the next run sees that it is gone."""
+    assert two_pages
+    hold = fake.faults.add("stall", "/branches/")
+    listing = asyncio.create_task(scanned(bench.bank(how=REST)))
+    async with asyncio.timeout(DEADLINE_S):
+        await hold.until_hanging(3)
+        fake.hide("2")
+        fake.faults.remove(hold)
+        scan, found = await listing
+    assert scan.complete
+    assert problems(found) == {"2": ProblemKind.NOT_ANSWERED}
+
+
+async def test_a_connection_that_cannot_be_made_is_tried_again_and_given_up(
+    bench: GitLabBench, fake: FakeGitLab
+) -> None:
+    """Where nobody listens, and where what listens does not speak TLS."""
+    fake.url = fake.url.replace("http://", "https://")
+    message, _ = await incomplete(bench.bank())
+    assert re.search(r"SSL.*asked 3 times", message)
+    fake.url = "http://127.0.0.1:9"
+    message, _ = await incomplete(bench.bank())
+    assert re.search(r"ClientConnectorError.*asked 3 times", message)
