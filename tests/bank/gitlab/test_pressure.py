@@ -14,7 +14,7 @@ from attrs import evolve
 from ingest.bank.fake_gitlab.gitlab import FakeGitLab
 from ingest.bank.gitlab.api import PROJECT
 from ingest.bank.gitlab.failures import AskError, GaveUpError
-from ingest.bank.gitlab.pressure import retry_after_s, server_time
+from ingest.bank.gitlab.pressure import Pressure, retry_after_s, server_time
 from ingest.errors import BankUnavailableError
 from ingest.model.traffic import Meter, metered
 from tests.support.gitlab_bench import (
@@ -94,6 +94,25 @@ async def test_a_pause_that_is_asked_for_holds_back_everything(
     assert (meter.requests, meter.retried) == (4, 1)
     assert meter.waited_s >= 0.9
     assert bank.transport.total.waited_s == pytest.approx(meter.waited_s)
+
+
+async def test_a_pause_holds_back_who_waits_for_the_rate_as_well() -> None:
+    """It may be asked for while somebody has passed the last one, and not been sent."""
+    pressure, loop = Pressure(at_once=10, per_second=5.0), asyncio.get_running_loop()
+    sent: list[float] = []
+
+    async def send() -> None:
+        async with pressure.turn(Meter()):
+            sent.append(loop.time())
+
+    begun = loop.time()
+    sending = [asyncio.create_task(send()) for _ in range(6)]
+    async with asyncio.timeout(DEADLINE_S):
+        await asyncio.wait(sending[:5])
+        pressure.pause(0.5)
+        await asyncio.wait(sending)
+    assert len(sent) == 6
+    assert sent[-1] - begun >= 0.5
 
 
 async def test_without_a_word_the_pauses_grow_by_themselves(
