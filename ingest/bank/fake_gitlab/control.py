@@ -4,6 +4,7 @@ They are no part of GitLab, and need no token.
 """
 
 from collections.abc import Callable
+from itertools import islice
 from typing import Any, Final
 
 import orjson
@@ -16,6 +17,8 @@ from ingest.bank.fake_gitlab.gitlab import FakeGitLab
 from ingest.bank.fake_gitlab.refusals import Refusal, invalid, json_response
 
 GITLAB = web.AppKey("GITLAB", FakeGitLab)
+
+_LONGEST_NUMBER: Final = 9
 
 
 async def push(request: web.Request) -> web.Response:
@@ -75,9 +78,13 @@ async def clear_requests(request: web.Request) -> web.Response:
 
 
 async def show_deliveries(request: web.Request) -> web.Response:
-    """Return the last calls of hooks."""
-    deliveries = list(request.app[GITLAB].hooks.deliveries)
-    return json_response([asdict(one) for one in deliveries[-100:]])
+    """Return the last calls of hooks: 100, or as many as *last* says."""
+    last = request.query.get("last", "100")
+    if not (last.isascii() and last.isdigit() and len(last) <= _LONGEST_NUMBER):
+        raise invalid("last")
+    deliveries = request.app[GITLAB].hooks.deliveries
+    skipped = max(0, len(deliveries) - int(last))
+    return json_response([asdict(one) for one in islice(deliveries, skipped, None)])
 
 
 async def change_token(request: web.Request) -> web.Response:

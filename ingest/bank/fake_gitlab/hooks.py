@@ -113,6 +113,8 @@ class Delivery:
     #: The receiver's status; None where it gave none.
     status: int | None = None
     error: str | None = None
+    #: When it began, by the machine's monotonic clock.
+    at: float = field(factory=time.monotonic)
     took_s: float = 0.0
 
 
@@ -198,7 +200,6 @@ class Hooks:
             "X-Gitlab-Event-UUID": made.uuid,
             **({} if hook.token is None else {"X-Gitlab-Token": hook.token}),
         }
-        begun = time.monotonic()
         try:
             async with asyncio.timeout(self.timeout_s):
                 async with self._session.post(
@@ -208,7 +209,7 @@ class Hooks:
                     made.status = response.status
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             made.error = f"{type(error).__name__}: {error}"
-        made.took_s = time.monotonic() - begun
+        made.took_s = time.monotonic() - made.at
         self.settle(hook, ok=made.status is not None and 200 <= made.status < 400)  # noqa: PLR2004
 
     def settle(self, hook: Hook, *, ok: bool) -> None:

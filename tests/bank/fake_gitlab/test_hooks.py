@@ -107,7 +107,13 @@ async def test_a_push_calls_the_hook(asker: Asker, item: Repository, receiver: R
     assert [one["id"] for one in body["commits"]] == [second]
     assert body["commits"][0]["author"]["name"] == "Zoë"
     assert body["total_commits_count"] == 1
-    assert [one.status for one in asker.gitlab.hooks.deliveries] == [200, 200]
+    earlier, later = asker.gitlab.hooks.deliveries
+    assert (earlier.status, later.status) == (200, 200)
+    assert earlier.at + earlier.took_s <= later.at
+    for last, told in (("1", [second]), ("9", [first, second]), ("0", [])):
+        answer = await asker.session.get("/fake/deliveries", params={"last": last})
+        assert [one["after"] for one in await answer.json()] == told
+    assert (await asker.session.get("/fake/deliveries?last=all")).status == 400
 
 
 async def test_a_large_push_tells_twenty_commits(
