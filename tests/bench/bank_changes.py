@@ -30,18 +30,24 @@ class Changes:
         """Commit another document to each."""
         self._number += 1
         for repository in self.repositories:
-            tree = repository.head.peel(pygit2.Tree)
-            document = orjson.loads(repository[tree[DOCUMENT_NAME].id].read_raw())
-            document["bench"] = self._number
-            builder = repository.TreeBuilder(tree)
-            blob = repository.create_blob(orjson.dumps(document))
-            builder.insert(DOCUMENT_NAME, blob, pygit2.enums.FileMode.BLOB)
-            repository.create_commit(
-                "HEAD",
-                *(_AUTHOR, _AUTHOR, f"Change {self._number}"),
-                builder.write(),
-                [repository.head.target],
-            )
+            commit_change(repository, self._number)
+
+
+def commit_change(repository: pygit2.Repository, number: int) -> str:
+    """Commit a document that has this number in it, and is otherwise as before; return the hash."""
+    tree = repository.head.peel(pygit2.Tree)
+    document = orjson.loads(repository[tree[DOCUMENT_NAME].id].read_raw())
+    document["bench"] = number
+    builder = repository.TreeBuilder(tree)
+    blob = repository.create_blob(orjson.dumps(document))
+    builder.insert(DOCUMENT_NAME, blob, pygit2.enums.FileMode.BLOB)
+    made = repository.create_commit(
+        "HEAD",
+        *(_AUTHOR, _AUTHOR, f"Change {number}"),
+        builder.write(),
+        [repository.head.target],
+    )
+    return str(made)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -22,6 +22,7 @@ _END_WITHIN_S: Final = 30.0
 #: The processes that can be started for the time they take to be ready.
 COLD_STARTS: Final = ("service", "floor")
 _ENDED: Final = frozenset({"COMPLETED", "FAILED", "STOPPED", "ABANDONED"})
+_NO_SETTINGS: Final[Mapping[str, str]] = {}
 
 
 @frozen
@@ -124,15 +125,20 @@ class Server:
         Raises:
             RuntimeError: It did not end well.
         """
-        while (status := self.stored_status(execution_id)) not in _ENDED:
-            time.sleep(0.1)
+        status = self.until_ended(execution_id)
         if status != "COMPLETED":
             raise RuntimeError(f"execution {execution_id} ended as {status}")
-        # It may have lain idle for longer than a server keeps a connection.
-        self.connection.close()
         events = self.ask("GET", f"/executions/{execution_id}/history")[0]["events"]
         at = {event["event"]: datetime.fromisoformat(event["at"]) for event in events}
         return (at["ended"] - at["requested"]).total_seconds()
+
+    def until_ended(self, execution_id: int) -> str:
+        """Wait for an execution's end; return its status."""
+        while (status := self.stored_status(execution_id)) not in _ENDED:
+            time.sleep(0.1)
+        # It may have lain idle for longer than a server keeps a connection.
+        self.connection.close()
+        return status
 
     def stored_status(self, execution_id: int) -> str:
         """Return an execution's status, read past the process and so at no cost to it."""
@@ -166,9 +172,9 @@ def _change(database: Path, *statements: str) -> None:
 def service(place: Place, *, begun_with: Path | None = None) -> Iterator[Server]:
     """Run the service on a fresh database, or a copy of that one."""
     database = place.new_database("service", begun_with=begun_with)
-    port = _free_port()
+    port = free_port()
     command = _serve(place, database, port)
-    with _running(command, port, place.folder / "service.log") as (connection, pid):
+    with running(command, port, place.folder / "service.log") as (connection, pid):
         yield Server(database, connection, pid)
 
 
@@ -181,42 +187,60 @@ def _serve(place: Place, database: Path, port: int) -> list[str]:
 def floor(name: str, place: Place) -> Iterator[Server]:
     """Run a floor that listens, on a fresh database."""
     database = place.new_database(name)
-    port = _free_port()
+    port = free_port()
     command = ["tests.bench.floors", name, f"{place.bank}", f"{database}", f"{port}"]
-    with _running(command, port, place.folder / f"{name}.log") as (connection, pid):
+    with running(command, port, place.folder / f"{name}.log") as (connection, pid):
         yield Server(database, connection, pid)
 
 
 def script(name: str, bank: Path, database: Path) -> float:
     """Run a floor that is a straight script; return the seconds that it took."""
     command = [sys.executable, "-m", "tests.bench.floors", name, f"{bank}", f"{database}"]
-    return float(subprocess.run(command, check=True, stdout=subprocess.PIPE, env=_env()).stdout)
+    return float(
+        subprocess.run(command, check=True, stdout=subprocess.PIPE, env=environment()).stdout
+    )
 
 
 def cold_start_s(name: str, place: Place) -> float:
     """Start one of `COLD_STARTS` on a database that is there; return the seconds until ready."""
     database = place.new_database(name)
-    port = _free_port()
+    port = free_port()
     command = _serve(place, database, port)
     if name == "floor":
         command = ["tests.bench.bare_start", f"{database}", f"{port}"]
     log = place.folder / f"{name}.log"
     began = time.perf_counter()
-    with _running(command, port, log, path="/health/ready", look_every_s=0.002):
+    with running(command, port, log, path="/health/ready", look_every_s=0.002):
         return time.perf_counter() - began
 
 
 @contextmanager
-def _running(
+def running(
     command: list[str],
     port: int,
     log: Path,
     *,
     path: str = "/health/live",
     look_every_s: float = 0.02,
+    settings: Mapping[str, str] = _NO_SETTINGS,
 ) -> Iterator[tuple[http.client.HTTPConnection, int]]:
+    """Run a module until it answers at *path*; end it on leaving, if it has not ended.
+
+    Args:
+        command: The module and its arguments.
+        port: Where it listens.
+        log: Gets what it prints.
+        path: What it answers with 200 once it is ready.
+        look_every_s: How often to ask for that.
+        settings: Variables of its environment.
+    """
     with log.open("wb") as output:
-        process = subprocess.Popen([sys.executable, "-m", *command], stderr=output, env=_env())
+        process = subprocess.Popen(
+            [sys.executable, "-m", *command],
+            stdout=output,
+            stderr=output,
+            env={**environment(), **settings},
+        )
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60.0)
         try:
             _wait_until_ready(process, connection, log, path, look_every_s)
@@ -255,11 +279,13 @@ def _wait_until_ready(
         time.sleep(look_every_s)
 
 
-def _env() -> dict[str, str]:
+def environment() -> dict[str, str]:
+    """Return the environment of what is measured."""
     # Nobody's own configuration may change what is measured.
     return {name: value for name, value in os.environ.items() if not name.startswith("INGEST_")}
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port that nobody listens on."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         return int(taken.getsockname()[1])
