@@ -26,10 +26,13 @@ from tests.gitlab_show.watching import Watcher, watching
 #: For what was accepted, after the last push.
 _IN_STEP_WITHIN_S: Final = 60.0
 
+_KEPT_FROM_WRITING_S: Final = 0.2
+
 _NOTE: Final = (
     "From the moment in which the fake has the 202 to the moment in which a reader of the database "
     "sees the commit in item_log, over all accepted pushes; where the service is killed, those "
-    "that waited for its successor are among them. Refused: no 2xx, for nobody listened; GitLab "
+    f"that waited for its successor are among them; in its last {_KEPT_FROM_WRITING_S:g} s another "
+    "program holds the database's lock. Refused: no 2xx, for nobody listened; GitLab "
     "does not tell of such a push again, and the next synchronization has to find it. The "
     "synchronizations beside ask for every project's revision, one after the other."
 )
@@ -57,7 +60,7 @@ def show(stage: Stage) -> Iterable[Table]:
                 fake=fake,
                 people=people,
                 keys=keys_of(bank),
-                pushes=sizes.pushes,
+                pushes=round(sizes.pushes * way.share),
                 within_s=sizes.push_s,
                 seed=f"{stage.seed} {way.name}",
             )
@@ -76,10 +79,16 @@ class _Lives:
         self.ours = self._begin()
 
     def kill(self) -> float:
-        """Kill the process and start another one at once; return the seconds until it is ready."""
-        killed_at = time.monotonic()
-        os.kill(self.ours.pid, signal.SIGKILL)
-        self._life.close()
+        """Kill the process and start another one at once; return the seconds until it is ready.
+
+        At its death it waits to write: a push that it had accepted then was not on record.
+        """
+        with closing(sqlite3.connect(self.ours.database, timeout=10.0)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            time.sleep(_KEPT_FROM_WRITING_S)
+            killed_at = time.monotonic()
+            os.kill(self.ours.pid, signal.SIGKILL)
+            self._life.close()
         self.ours = self._begin()
         return time.monotonic() - killed_at
 

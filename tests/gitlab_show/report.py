@@ -40,7 +40,10 @@ def markdown(tables: Sequence[Table]) -> str:
 def _markdown(table: Table) -> str:
     parts = [f"### {table.title}"]
     if table.rows:
-        lines = [list(table.rows[0]), *([_cell(one) for one in row.values()] for row in table.rows)]
+        lines = [
+            [_cell(name) for name in table.rows[0]],
+            *([_cell(one) for one in row.values()] for row in table.rows),
+        ]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         lines.insert(1, ["-" * width for width in widths])
         parts.append("\n".join(_line(line, widths) for line in lines))

@@ -16,8 +16,11 @@ class Way:
     name: str
     is_beside: bool = False
     is_killed: bool = False
+    #: How many of the pushes are made, in the same time.
+    share: float = 1.0
 
 
+_FEWER: Final = Way("a fifth of them", share=0.2)
 _CALM: Final = Way("nothing else")
 _BESIDE: Final = Way("synchronizations beside", is_beside=True)
 _KILLED: Final = Way("kill -9 in the middle", is_killed=True)
@@ -63,7 +66,7 @@ LONG: Final = Sizes(
     pushes=1_000,
     pushed_items=700,
     push_s=10.0,
-    push_ways=(_CALM, _BESIDE, _KILLED, _KILLED_BESIDE),
+    push_ways=(_FEWER, _CALM, _BESIDE, _KILLED, _KILLED_BESIDE),
     abandoned=300,
     abandons=20,
     watch_s=3.0,
@@ -79,8 +82,8 @@ QUICK: Final = Sizes(
     attempts=2,
     pushes=100,
     pushed_items=70,
-    push_s=1.0,
-    push_ways=(_KILLED_BESIDE,),
+    push_s=2.0,
+    push_ways=(_KILLED,),
     abandoned=40,
     abandons=2,
     watch_s=0.2,
