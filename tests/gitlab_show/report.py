@@ -1,11 +1,14 @@
 """What was shown, as Markdown and as JSON."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from attrs import define, field
 
 Cell = str | int | float | None
+
+#: A message told whole would hide the figures; JSON has all of it.
+_CELL_CHARACTERS: Final = 120
 
 
 @define(kw_only=True)
@@ -62,5 +65,7 @@ def _cell(value: Cell) -> str:
     if value is None:
         return ""
     if isinstance(value, str):
-        return value.replace("|", "\\|").replace("\n", " ")
+        line = value.replace("\n", " ")
+        line = line if len(line) <= _CELL_CHARACTERS else f"{line[:_CELL_CHARACTERS]}…"
+        return line.replace("|", "\\|")
     return f"{value:,}" if isinstance(value, int) else f"{value:,.2f}"
