@@ -30,8 +30,9 @@ from ingest.storage.pushes import (
 
 _log = structlog.get_logger(__name__)
 
-#: How many items are brought in step at the same time.
-AT_ONCE: Final = 8
+#: How many items are brought in step at the same time: as many as requests, for each waits for one
+#: after the other.
+AT_ONCE: Final = 16
 
 #: How long an item, or all of them where the bank is away, waits after a failure: at first, and at
 #: most.
