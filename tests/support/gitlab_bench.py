@@ -6,11 +6,12 @@ from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from ingest.bank.base import Listing
+from ingest.bank.base import Listing, Wanted
 from ingest.bank.fake_gitlab.gitlab import FakeGitLab
 from ingest.bank.gitlab.bank import GitLabBank
 from ingest.bank.gitlab.listing import GitLabScan, How
 from ingest.errors import BankUnavailableError
+from ingest.items.derivation import derive
 from tests.support.documents import item_content
 from tests.support.gitlab_kind import gitlab_bank
 from tests.support.gitlab_server import fake_gitlab
@@ -123,3 +124,30 @@ def keys(found: Iterable[Listing]) -> list[str]:
 def problems(found: Iterable[Listing]) -> dict[str, str]:
     """Return the kinds of the problems that entries have, by key."""
     return {one.key: one.problem.kind for one in found if one.problem is not None}
+
+
+async def wanted_of(bank: GitLabBank, *, after: str | None = None) -> list[Wanted]:
+    """Return what to read of every item, by ascending key."""
+    _, found = await scanned(bank)
+    return [
+        Wanted(
+            key=one.key,
+            path=one.path,
+            revision=one.revision or "",
+            after=after,
+            bank_id=one.bank_id,
+            branch=one.branch,
+        )
+        for one in sorted(found, key=lambda one: int(one.key))
+    ]
+
+
+async def derived(bank: GitLabBank, wanted: list[Wanted]) -> list[Any]:
+    """Derive items as the jobs do."""
+    found: list[Any] = []
+    async with asyncio.timeout(DEADLINE_S):
+        changed = bank.read_changes(wanted, lambda history: derive(history, None))
+        async with aclosing(changed) as slices:
+            async for some in slices:
+                found += some
+    return found

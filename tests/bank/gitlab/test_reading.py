@@ -1,7 +1,6 @@
-"""Reading items of GitLab's: histories, documents that are none, and what comes in between."""
+"""Reading items of GitLab's: documents that are none, and what comes in between."""
 
 import asyncio
-import tracemalloc
 from collections.abc import Mapping
 from contextlib import aclosing
 from typing import Any, Final
@@ -11,133 +10,25 @@ import structlog
 from attrs import evolve
 from structlog.testing import capture_logs
 
-from ingest.bank.base import Wanted
 from ingest.bank.fake_gitlab.access import Standing
 from ingest.bank.fake_gitlab.gitlab import FakeGitLab
-from ingest.bank.gitlab.bank import GitLabBank
 from ingest.bank.pace import Pace
 from ingest.errors import BankUnavailableError, ItemNotFoundError
-from ingest.items.derivation import derive
-from ingest.model.item import History, Ingested, ProblemKind, Rejected
+from ingest.model.item import Ingested, ProblemKind, Rejected
 from ingest.model.traffic import Meter, metered
 from tests.support.bank_calls import changes, threads_at_work
-from tests.support.documents import item_content
 from tests.support.gitlab_bench import (
     DEADLINE_S,
     GRAPHQL,
     REST,
     GitLabBench,
+    derived,
     nothing_in_flight,
-    scanned,
+    wanted_of,
 )
 from tests.support.gitlab_kind import LIMITS
 
 DOCUMENT: Final = "/repository/files/item.json/raw"
-
-
-async def wanted_of(bank: GitLabBank, *, after: str | None = None) -> list[Wanted]:
-    """Return what to read of every item, by ascending key."""
-    _, found = await scanned(bank)
-    return [
-        Wanted(
-            key=one.key,
-            path=one.path,
-            revision=one.revision or "",
-            after=after,
-            bank_id=one.bank_id,
-            branch=one.branch,
-        )
-        for one in sorted(found, key=lambda one: int(one.key))
-    ]
-
-
-async def contents(bank: GitLabBank, wanted: Wanted) -> tuple[History, list[bytes | None]]:
-    """Return a history, and what its documents hold."""
-    (read,) = await changes(bank, [wanted])
-    assert not isinstance(read, Rejected)
-    return read[0], [document.content for document in read[1]]
-
-
-def raw_requests(fake: FakeGitLab) -> int:
-    """Return how many documents were asked for."""
-    return sum(count for kind, count in fake.requests.kinds.items() if kind.endswith("/raw"))
-
-
-async def test_after_a_forced_push_the_whole_history_is_read(bench: GitLabBench) -> None:
-    """Also where the stored commit is one that nobody knows."""
-    repository = bench.item("7", b"1", b"2")
-    known = repository.revision()
-    bank = bench.bank()
-    repository.commit(b"3", anew=True)
-    for after in (known, "0" * 40, "no commit"):
-        (wanted,) = await wanted_of(bank, after=after)
-        history, found = await contents(bank, wanted)
-        assert (history.is_whole, found) == (True, [b"3"])
-
-
-async def test_a_history_begins_behind_the_commit_that_is_known(
-    bench: GitLabBench, fake: FakeGitLab
-) -> None:
-    """Of a long one, only what is new is asked for; where nothing is, the newest alone."""
-    repository = bench.item("7", *(b"%d" % number for number in range(30)))
-    known = repository.revision()
-    newest = repository.commit(b"30")
-    bank = bench.bank()
-    (wanted,) = await wanted_of(bank, after=known)
-    history, found = await contents(bank, wanted)
-    assert (history.is_whole, found) == (False, [b"30"])
-
-    fake.requests.clear()
-    history, found = await contents(bank, evolve(wanted, after=newest))
-    assert (history.is_whole, found) == (False, [b"30"])
-    assert fake.requests.kinds["GET /projects/{id}/repository/commits"] == 1
-
-
-async def test_a_document_is_fetched_once_for_all_commits_that_leave_it_alone(
-    bench: GitLabBench, fake: FakeGitLab
-) -> None:
-    """Of a hundred commits, three of which change item.json, three documents are fetched."""
-    repository = bench.item("7", None)
-    expected: list[bytes | None] = [None]
-    for number in range(105):
-        content = b"%d" % (number // 40)
-        repository.commit(content, beside={"notes.txt": b"%d" % number})
-        expected.append(content)
-    bank = bench.bank()
-    (wanted,) = await wanted_of(bank)
-    fake.requests.clear()
-    history, found = await contents(bank, wanted)
-    assert (history.is_whole, found) == (True, expected)
-    assert raw_requests(fake) == 3
-    # The root, two pages of commits, and one of those that changed the document.
-    assert fake.requests.total == 3 + 1 + 2 + 1
-
-    fake.requests.clear()
-    after = repository.git("rev-parse", "HEAD~60")
-    history, found = await contents(bank, evolve(wanted, after=after))
-    assert (history.is_whole, found) == (False, expected[-60:])
-    assert raw_requests(fake) == 2
-
-
-async def test_a_document_that_is_removed_and_comes_back(bench: GitLabBench) -> None:
-    """In between there is none, which is told commit by commit."""
-    bench.item("7", b"1", None, b"2", None)
-    bank = bench.bank()
-    (wanted,) = await wanted_of(bank)
-    _, found = await contents(bank, wanted)
-    assert found == [b"1", None, b"2", None]
-
-
-async def test_the_root_of_a_project_may_hold_hundreds_of_files(bench: GitLabBench) -> None:
-    """What matters of it may stand on any of its pages."""
-    beside = {f"{number:03}.xml": b"" for number in range(240)} | {"a create": b"", "create": b""}
-    repository = bench.item("7", None)
-    repository.commit(item_content(7), beside=beside)
-    bank = bench.bank()
-    document = await bank.read("7", repository.revision())
-    assert document.is_being_created
-    assert document.content == item_content(7)
-
 
 LFS: Final = (
     b"version https://git-lfs.github.com/spec/v1\n"
@@ -284,31 +175,6 @@ async def test_a_forbidden_repository_is_a_problem_of_its_item(
         fake.faults.clear()
 
 
-async def test_a_history_of_large_versions_is_never_held_whole(bench: GitLabBench) -> None:
-    """However long it is: of 60 versions of 1 MB, a few are there at a time."""
-    repository = bench.item("7", None)
-    for number in range(60):
-        repository.commit(b"%08d" % number + b" " * 1_000_000)
-    bank = bench.bank()
-    wanted = await wanted_of(bank)
-    sizes: list[int] = []
-
-    def measure(history: History) -> str:
-        sizes.extend(len(document.content or b"") for document in history.documents)
-        return history.key
-
-    tracemalloc.start()
-    try:
-        async with aclosing(bank.read_changes(wanted, measure)) as slices:
-            assert [one async for some in slices for one in some] == ["7"]
-        _, peak_bytes = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert sum(sizes) == 60 * 1_000_008
-    # The fake, in the same process, holds what it sends as well.
-    assert peak_bytes < 15_000_000
-
-
 async def test_cancelled_at_any_point_a_reading_leaves_nothing_behind(
     bench: GitLabBench, fake: FakeGitLab
 ) -> None:
@@ -358,14 +224,3 @@ async def test_the_number_of_items_a_second_is_capped(bench: GitLabBench) -> Non
     async with aclosing(bank.read_changes(wanted, lambda history: history.key)) as slices:
         assert len([one async for some in slices for one in some]) == 25
     assert loop.time() - begun >= 5 / 20 - 0.02
-
-
-async def derived(bank: GitLabBank, wanted: list[Wanted]) -> list[Any]:
-    """Derive items as the jobs do."""
-    found: list[Any] = []
-    async with asyncio.timeout(DEADLINE_S):
-        changed = bank.read_changes(wanted, lambda history: derive(history, None))
-        async with aclosing(changed) as slices:
-            async for some in slices:
-                found += some
-    return found

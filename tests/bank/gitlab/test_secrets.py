@@ -107,7 +107,7 @@ async def wanted(bench: GitLabBench) -> Wanted:
 def bank_of(bench: GitLabBench, **changes: Any) -> GitLabBank:
     """Return a bank that knows both secrets."""
     return bench.bank(
-        limits=evolve(LIMITS, timeout_s=0.1, attempts=2, **changes),
+        limits=evolve(LIMITS, timeout_s=0.05, attempts=2, **changes),
         hidden=[Secret(WEBHOOK_TOKEN)],
     )
 
