@@ -84,7 +84,7 @@ def _line(head: dict[str, object]) -> str:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/gitlab", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="small sizes, in under half a minute")
+    parser.add_argument("--quick", action="store_true", help="small sizes, in half a minute")
     parser.add_argument(
         "--bank-dir",
         type=lambda text: Path(text).resolve(),

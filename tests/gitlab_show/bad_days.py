@@ -1,8 +1,7 @@
 """GitLab on bad days: failures sprinkled, a page that fails for good, a token that loses rights."""
 
 from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
-from typing import Final
+from typing import Any, Final
 
 from attrs import define
 
@@ -20,6 +19,12 @@ SHARE: Final = 0.1
 _DELETED: Final = 3
 
 _GRAPHQL: Final = "/api/graphql"
+
+#: The requests for the second page, by the way of listing.
+_PAGE_2: Final[dict[str, dict[str, Any]]] = {
+    "graphql": {"path": _GRAPHQL, "status": 502, "nth": list(range(2, 1000))},
+    "group": {"path": "[?&]page=2(&|$)", "status": 502},
+}
 
 #: What a token may be worth from one request to the next, and what the run must say of it.
 _LOSSES: Final = {
@@ -39,8 +44,8 @@ def _sprinkled(stage: Stage) -> Table:
     table = Table(
         title=f"429, 500 and 502 in {SHARE:.0%} of all requests",
         note=(
-            "A 429 says Retry-After: 1, which holds all other requests back, too: those seconds "
-            "are summed over the requests."
+            f"A 429 says Retry-After: {stage.sizes.retry_after_s}, which holds all other requests "
+            "back, too: those seconds are summed over the requests."
         ),
     )
     items = stage.sizes.disturbed
@@ -54,7 +59,7 @@ def _sprinkled(stage: Stage) -> Table:
             stage.say(f"first sync of {items:,} items, {name}")
             with service(fake, folder / name, gitlab_listing=listing) as ours:
                 if share:
-                    fake.sprinkle(share)
+                    fake.sprinkle(share, retry_after_s=stage.sizes.retry_after_s)
                 fake.clear_requests()
                 run = ours.outcome()
             heard, failed = fake.requests()["total"], fake.done()
@@ -77,6 +82,7 @@ def _sprinkled(stage: Stage) -> Table:
             table.must(run.status == "COMPLETED", f"{name}: {run.status}, {run.message}")
             table.must(not different, f"{name}: other rows in {', '.join(different)}")
             table.must(run.made == heard, f"{name}: {run.made} requests told, {heard} heard")
+            table.must(bool(failed) == bool(share), f"{name}: {failed} requests failed")
             table.must(run.retried == failed, f"{name}: {failed} failed, {run.retried} retried")
     return table
 
@@ -89,9 +95,22 @@ class _Stored:
     ours: Service
     table: Table
 
+    def begin(self, keys: list[str]) -> None:
+        """Store the whole bank; then let some of its projects go."""
+        self.table.rows.append(_row("a first synchronization", self.ours.outcome(), self._count()))
+        for key in spread(keys, _DELETED):
+            self.fake.delete(key)
+
+    def end(self) -> None:
+        """Show that on a good day those that have gone are deleted."""
+        run = self.ours.outcome()
+        self.table.rows.append(_row("a good day", run, self._count()))
+        found = run.status, run.counts["deleted"]
+        self.table.must(found == ("COMPLETED", _DELETED), f"a good day: {found}, {run.message}")
+
     def judge(self, name: str, run: Run, says: Sequence[str]) -> None:
         """Take note of a run that must have failed, and deleted nothing."""
-        stored = len(stored_keys(self.ours.database))
+        stored = self._count()
         self.table.rows.append(_row(name, run, stored))
         must = self.table.must
         must(run.status == "FAILED", f"{name}: {run.status}")
@@ -99,43 +118,38 @@ class _Stored:
         for part in says:
             must(part in run.message, f"{name}: {part} is not in {run.message}")
 
+    def _count(self) -> int:
+        return len(stored_keys(self.ours.database))
+
 
 def _failing(stage: Stage) -> Table:
     table = Table(
         title="What must fail, and delete nothing",
         note=f"{_DELETED} projects had gone: the last row shows that they would be deleted.",
     )
-    items = stage.sizes.failing
-    bank, folder = stage.bank(items), stage.folder / "failing"
-    with ExitStack() as stack:
-        fake = stack.enter_context(fake_gitlab(bank, folder, seed=stage.seed))
-        attempts = stage.sizes.attempts
-        with service(fake, folder, gitlab_listing="graphql", gitlab_attempts=attempts) as ours:
-            run = ours.outcome()
-            stored = len(stored_keys(ours.database))
-            table.rows.append(_row("a first synchronization", run, stored))
-            for key in spread(keys_of(bank), _DELETED):
-                fake.delete(key)
-            found = _Stored(fake, ours, table)
-            stage.say("a page that fails for good")
-            fake.order("status", _GRAPHQL, status=502, nth=list(range(2, 1000)))
-            found.judge("page 2 by GraphQL fails for good", ours.outcome(), ["page 2 of", "502"])
-            fake.clear_faults()
-            for standing, says in _LOSSES.items():
-                stage.say(f"a token becomes {standing} in mid-run")
-                _lose(found, standing, says)
-        with service(fake, folder, gitlab_listing="group", gitlab_attempts=attempts) as ours:
-            found = _Stored(fake, ours, table)
-            stage.say("a page that fails for good, by REST")
-            fake.order("status", "[?&]page=2(&|$)", status=500)
-            found.judge("page 2 by REST fails for good", ours.outcome(), ["page 2 of", "500"])
-            fake.clear_faults()
-            run = ours.outcome()
-            table.rows.append(_row("a good day", run, len(stored_keys(ours.database))))
-            table.must(
-                (run.status, run.counts["deleted"]) == ("COMPLETED", _DELETED),
-                f"on a good day: {run.status}, {run.counts['deleted']} deleted",
-            )
+    bank, folder = stage.bank(stage.sizes.failing), stage.folder / "failing"
+    with fake_gitlab(bank, folder, seed=stage.seed) as fake:
+        for listing in reversed(stage.sizes.disturbed_listings):
+            with service(
+                fake,
+                folder,
+                gitlab_listing=listing,
+                gitlab_attempts=stage.sizes.attempts,
+                gitlab_failures_in_a_row=stage.sizes.failures_in_a_row,
+            ) as ours:
+                found = _Stored(fake, ours, table)
+                if not table.rows:
+                    found.begin(keys_of(bank))
+                stage.say(f"a page that fails for good, listing = {listing}")
+                fake.order("status", **_PAGE_2[listing])
+                name = f"page 2 fails for good, listing = {listing}"
+                found.judge(name, ours.outcome(), ["page 2 of", "502"])
+                fake.clear_faults()
+                if listing == "graphql":
+                    for standing, says in _LOSSES.items():
+                        stage.say(f"a token becomes {standing} in mid-run")
+                        _lose(found, standing, says)
+                    found.end()
     return table
 
 

@@ -46,10 +46,11 @@ class Fake:
         """Order a fault."""
         self.ask("POST", "/fake/faults", {"kind": kind, "path": path, **details})
 
-    def sprinkle(self, share: float) -> None:
+    def sprinkle(self, share: float, *, retry_after_s: int) -> None:
         """Fail this share of requests, as `Faults.sprinkle` does."""
         part = share / 3
-        self.order("status", share=part, status=429, headers={"Retry-After": "1"})
+        headers = {"Retry-After": f"{retry_after_s}"}
+        self.order("status", share=part, status=429, headers=headers)
         self.order("status", share=part / (1 - part), status=500)
         self.order("status", share=part / (1 - 2 * part), status=502)
 

@@ -41,8 +41,11 @@ class Sizes:
     disturbed_listings: Sequence[str]
     #: Of the bank of which pages and rights are withheld; more than a page.
     failing: int
-    #: How often a request is sent that fails for good.
+    #: What a 429 asks for.
+    retry_after_s: int
+    #: How often a request is sent that fails for good, and how many of those a run puts up with.
     attempts: int
+    failures_in_a_row: int
     #: How many pushes, to how many items, in how many seconds; and in which ways.
     pushes: int
     pushed_items: int
@@ -62,7 +65,9 @@ LONG: Final = Sizes(
     disturbed=400,
     disturbed_listings=("graphql", "group"),
     failing=250,
+    retry_after_s=1,
     attempts=6,
+    failures_in_a_row=10,
     pushes=1_000,
     pushed_items=700,
     push_s=10.0,
@@ -76,17 +81,19 @@ QUICK: Final = Sizes(
     items=120,
     graphql=(120,),
     rest=120,
-    disturbed=4,
+    disturbed=3,
     disturbed_listings=("graphql",),
     failing=120,
+    retry_after_s=0,
     attempts=2,
+    failures_in_a_row=1,
     pushes=100,
     pushed_items=70,
-    push_s=1.5,
+    push_s=1.0,
     push_ways=(_KILLED,),
     abandoned=40,
-    abandons=2,
-    watch_s=0.2,
+    abandons=1,
+    watch_s=0.1,
 )
 
 
