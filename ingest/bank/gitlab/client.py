@@ -195,7 +195,7 @@ class Client:
 
     def _name(self, call: Call, ids: Mapping[str, str | int], parameters: Mapping[str, str]) -> str:
         query = "&".join(f"{name}={value}" for name, value in parameters.items())
-        return f"{call.method} {self.transport.origin}{call.at(ids)}{'?' if query else ''}{query}"
+        return f"{call.method} {self.transport.origin}/api/v4{call.at(ids)}{'?' if query else ''}{query}"
 
 
 async def _read_json(response: aiohttp.ClientResponse) -> Any:

@@ -164,6 +164,8 @@ class Transport:
         if self._failed_in_a_row < self._limits.failures_in_a_row:
             return AskError(f"{name}: {error} ({asked})")
         in_a_row, self._failed_in_a_row = self._failed_in_a_row, 0
+        if in_a_row == 1:
+            return GaveUpError(f"{name}: {error} ({asked})")
         return GaveUpError(
             f"{in_a_row} requests in a row have failed, the last of them {name}: {error} ({asked})"
         )
