@@ -23,6 +23,9 @@ T = TypeVar("T")
 #: The most that an answer of JSON may have.
 ANSWER_LIMIT_BYTES: Final = 32 * 1024 * 1024
 
+#: Where the REST API begins.
+_ROOT: Final = "/api/v4"
+
 _NOTHING: Final[Mapping[str, str]] = {}
 
 
@@ -187,7 +190,7 @@ class Client:
             raise ValueError(f"{call.path} is not declared to take {', '.join(sorted(unknown))}")
         sending = Sending(
             method=call.method,
-            path=f"/api/v4{call.at(ids)}",
+            path=f"{_ROOT}{call.at(ids)}",
             parameters=parameters,
             document=document,
         )
@@ -195,7 +198,8 @@ class Client:
 
     def _name(self, call: Call, ids: Mapping[str, str | int], parameters: Mapping[str, str]) -> str:
         query = "&".join(f"{name}={value}" for name, value in parameters.items())
-        return f"{call.method} {self.transport.origin}/api/v4{call.at(ids)}{'?' if query else ''}{query}"
+        url = f"{self.transport.origin}{_ROOT}{call.at(ids)}"
+        return f"{call.method} {url}{'?' if query else ''}{query}"
 
 
 async def _read_json(response: aiohttp.ClientResponse) -> Any:

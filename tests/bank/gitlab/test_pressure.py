@@ -229,8 +229,11 @@ async def test_so_many_failures_in_a_row_end_it(bench: GitLabBench, fake: FakeGi
     for _ in range(2):
         with pytest.raises(AskError):
             await bank.client.ask(PROJECT, {"id": 7}, tell=str)
-    with pytest.raises(GaveUpError, match="3 requests in a row have failed, the last of them GET"):
+    with pytest.raises(
+        GaveUpError, match="3 requests in a row have failed, the last of them GET"
+    ) as gave_up:
         await bank.client.ask(PROJECT, {"id": 7}, tell=str)
+    assert f"{fake.url}/api/v4/projects/7: 500" in str(gave_up.value)
     # Another run begins to count anew.
     with pytest.raises(AskError) as failed:
         await bank.client.ask(PROJECT, {"id": 7}, tell=str)
