@@ -7,12 +7,16 @@ import orjson
 
 from ingest.bank.base import Push, Unrelated
 from ingest.bank.gitlab.projects import Projects
+from ingest.bank.names import key_problem
 from ingest.errors import InvalidValueError
 
 #: The events of project, group and system hooks that tell of a push.
 _PUSHES: Final = frozenset({"Push Hook", "System Hook"})
 
 _EVENT_CHARACTERS: Final = 100
+
+#: GitLab's numbers are of 64 bits, and so is what holds them here.
+_NUMBERS: Final = range(1, 2**63)
 
 
 def push_of(headers: Mapping[str, str], body: bytes, projects: Projects) -> Push | Unrelated:
@@ -47,9 +51,17 @@ def push_of(headers: Mapping[str, str], body: bytes, projects: Projects) -> Push
             "This is no push notification of GitLab's: project_id is no number, or ref or "
             "project.path_with_namespace no text"
         )
+    if number not in _NUMBERS:
+        raise InvalidValueError(
+            f"This is no push notification of GitLab's: project_id is {number}, and projects have "
+            f"numbers from 1 to {_NUMBERS[-1]}"
+        )
     path = full_path.rpartition("/")[2]
     if not projects.is_item(path, full_path, archived=False):
         return Unrelated("its project is none of the item bank's")
+    if key_problem(path, path) is not None:
+        # Such as 007, which is not item 7. A synchronization puts it among the problems.
+        return Unrelated("its project's name cannot be an item id")
     # A first push may come before the project has a default branch.
     if branch is not None and ref != f"refs/heads/{branch}":
         return Unrelated("it is not to the default branch")

@@ -61,6 +61,10 @@ async def test_a_push_to_an_item(bench: GitLabBench, changes: dict[str, Any]) ->
         (PUSH, {"project": project(path_with_namespace="itembank2/7")}),
         (PUSH, {"project": project(path_with_namespace="7")}),
         (PUSH, {"project": project(path_with_namespace="itembank/9")}),
+        (PUSH, {"project": project(path_with_namespace="itembank/007")}),
+        (PUSH, {"project": project(path_with_namespace="itembank/0")}),
+        (PUSH, {"project": project(path_with_namespace=f"itembank/{2**63}")}),
+        (PUSH, {"project": project(path_with_namespace=f"itembank/{'9' * 5000}")}),
     ],
 )
 async def test_what_is_not_this_services_business(
@@ -92,6 +96,8 @@ async def test_subgroups_are_none_of_it_where_they_are_none_of_the_bank(
         (PUSH, body(project=project(path_with_namespace=7))),
         (PUSH, body(project_id="7")),
         (PUSH, body(project_id=True)),
+        (PUSH, body(project_id=-7)),
+        (PUSH, body(project_id=2**63)),
         (PUSH, body(ref=None)),
         (PUSH, orjson.dumps({"object_kind": "push"})),
     ],
