@@ -29,7 +29,8 @@ class Listing:
     #: The default branch's name; None where the bank finds it out when it reads.
     branch: str | None = None
     #: True where the bank did not look for the revision, for nothing has happened there since the
-    #: scan that *since* is the cursor of; `revision` is None then, and `head` tells it.
+    #: scan that *since* is the cursor of; `revision` is None then, and `head` tells it. It is said
+    #: of what has this `bank_id`, whatever had the key before.
     is_unchanged: bool = False
 
 

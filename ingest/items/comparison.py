@@ -115,7 +115,10 @@ def _sort_in_unchanged(
     found: Comparison, listing: Listing, problems: Mapping[str, str | None]
 ) -> None:
     stored = found.stored.get(listing.key)
-    if listing.key not in problems and stored is not None:
+    # That nothing has happened in a project says nothing of an item that was another's.
+    if stored is not None and stored.bank_id != listing.bank_id:
+        found.unsettled.append(listing)
+    elif listing.key not in problems and stored is not None:
         found.unchanged += 1
         if _has_moved(listing, stored):
             found.moved.append(listing)

@@ -140,6 +140,23 @@ async def test_what_is_not_known_is_asked_for_whatever_the_listing_says(
     ]
 
 
+async def test_another_project_of_the_name_is_asked_for_however_quiet_it_was(
+    gitlab: GitLabBench, fake: FakeGitLab, jobs: Jobs, database: Database
+) -> None:
+    """That nothing has happened in a project says nothing of the one that had its name before."""
+    gitlab.items("7")
+    copy = gitlab.item("70", item_content(7, **{"core.metadata.subject": "Math"}))
+    fake.rename("70", "copy-of-7")
+    bench = jobs(how=REST)
+    await bench.synchronize()
+    fake.delete("7")
+    fake.rename("70", "7")
+    quiet(gitlab, "70")
+    assert (await bench.synchronize()).counts == Counts(read=1, updated=1)
+    (row,) = await rows(database, "SELECT bank_id, revision FROM item_git")
+    assert (row.bank_id, row.revision) == (fake.project("70").id, copy.revision())
+
+
 def test_a_cursor_of_something_else_is_none() -> None:
     """Of another group, of a time without a zone, or of nothing that can be read."""
     begun = datetime(2026, 3, 1, 12, tzinfo=UTC)
