@@ -28,7 +28,7 @@ from ingest.storage.items import (
 from ingest.storage.monitoring import mark_monitored
 from ingest.storage.plans import plan_changes
 from ingest.storage.problems import record_problems
-from ingest.storage.scans import begin_scan, end_scan
+from ingest.storage.scans import begin_scan, end_scan, keep_cursor
 
 _log = structlog.get_logger(__name__)
 
@@ -39,8 +39,11 @@ class Effects(Protocol):
     async def begin_scan(self) -> None:
         """Take note that the listing begins."""
 
-    async def end_scan(self, *, seen: int, complete: bool, cursor: str | None) -> None:
+    async def end_scan(self, *, seen: int, complete: bool) -> None:
         """Take note of how the listing has ended."""
+
+    async def keep_cursor(self, cursor: str) -> None:
+        """Take note of where the next listing may go on from."""
 
     async def save(self, batch: Batch, total: int | None) -> None:
         """Create, update, or reject the items of a batch."""
@@ -82,15 +85,18 @@ class Applied:
         execution_id = self.run.writer.execution_id
         await _write(self.run, lambda c: begin_scan(c, execution_id=execution_id))
 
-    async def end_scan(self, *, seen: int, complete: bool, cursor: str | None) -> None:
+    async def end_scan(self, *, seen: int, complete: bool) -> None:
         """See `Effects.end_scan`."""
         execution_id = self.run.writer.execution_id
         await _write(
             self.run,
-            lambda c: end_scan(
-                c, execution_id=execution_id, seen=seen, complete=complete, cursor=cursor
-            ),
+            lambda c: end_scan(c, execution_id=execution_id, seen=seen, complete=complete),
         )
+
+    async def keep_cursor(self, cursor: str) -> None:
+        """See `Effects.keep_cursor`."""
+        execution_id = self.run.writer.execution_id
+        await _write(self.run, lambda c: keep_cursor(c, execution_id=execution_id, cursor=cursor))
 
     async def save(self, batch: Batch, total: int | None) -> None:
         """See `Effects.save`."""
@@ -174,8 +180,11 @@ class Planned:
     async def begin_scan(self) -> None:
         """See `Effects.begin_scan`. The scans on record are those of real synchronizations."""
 
-    async def end_scan(self, *, seen: int, complete: bool, cursor: str | None) -> None:
+    async def end_scan(self, *, seen: int, complete: bool) -> None:
         """See `Effects.end_scan`."""
+
+    async def keep_cursor(self, cursor: str) -> None:
+        """See `Effects.keep_cursor`."""
 
     async def save(self, batch: Batch, total: int | None) -> None:
         """See `Effects.save`."""

@@ -2,7 +2,7 @@
 
 import re
 from array import array
-from bisect import bisect_left
+from bisect import bisect_left, insort
 from collections.abc import Collection, Sequence
 from contextlib import aclosing
 from functools import partial
@@ -69,6 +69,7 @@ class Synchronization:
         one = _Run(bank=self._bank, run=run, effects=effects, usually_allowed=self._allow_deletes)
         await one.ingest()
         await one.delete()
+        await one.remember()
         await one.tidy()
         to_monitor = 0
         if self._notices is not None and not run.parameters.is_dry_run:
@@ -92,6 +93,8 @@ class _Run:
     #: Keys that were not listed, and whose items are not absent all the same.
     kept: set[str] = field(factory=set)
     batch: Batch = field(factory=Batch)
+    #: Where the next listing may go on from, once all of this one is seen to.
+    cursor: str | None = None
 
     @property
     def listed(self) -> int:
@@ -114,7 +117,8 @@ class _Run:
                 raise
             await behind.put(self.effects.save(self.batch, self.listed))
             await behind.settle()
-        await self.effects.end_scan(seen=self.listed, complete=scan.complete, cursor=scan.cursor)
+        self.batch, self.cursor = Batch(), scan.cursor
+        await self.effects.end_scan(seen=self.listed, complete=scan.complete)
 
     async def delete(self) -> None:
         """See to the stored items that the bank certainly does not have any more.
@@ -127,11 +131,17 @@ class _Run:
         if withheld is not None and not await self.effects.withhold(withheld):
             raise DeleteGuardError(str(withheld))
         for begin in range(0, len(missing), PAGE_ITEMS):
-            gone = await self._certainly_gone(missing[begin : begin + PAGE_ITEMS])
+            gone, present = await self._look_for(missing[begin : begin + PAGE_ITEMS])
             await self.effects.delete(gone)
+            await self._make_up_for(present)
         if withheld is None:
             # Only now: a run that ends before has settled nothing.
             await self.effects.allow()
+
+    async def remember(self) -> None:
+        """Let the next listing go on from this one: nothing of it is left open any more."""
+        if self.cursor is not None:
+            await self.effects.keep_cursor(self.cursor)
 
     async def tidy(self) -> None:
         """Forget the problems of items that the bank does not have any more."""
@@ -140,29 +150,47 @@ class _Run:
         if stale:
             await self.effects.forget(stale)
 
-    async def _certainly_gone(self, missing: Sequence[int]) -> list[int]:
-        """Return which of these items the bank has not got; what is wrong with others is noted."""
+    async def _look_for(self, missing: Sequence[int]) -> tuple[list[int], list[Listing]]:
+        """Return which of these items the bank has not got, and which it has all the same.
+
+        What is wrong with others is noted.
+        """
         keys = [str(item_id) for item_id in missing]
         stored = await self.run.database.read(lambda c: stored_revisions(c, keys))
         numbers = {key: one.bank_id for key, one in stored.items()}
         known = [number for number in numbers.values() if number is not None]
         shared = await self.run.database.read(lambda c: shared_numbers(c, known)) if known else ()
-        gone, kept = [], Batch()
+        gone, present, kept = list[int](), list[Listing](), Batch()
         for begin in range(0, len(keys), ASKED_AT_ONCE):
             some = keys[begin : begin + ASKED_AT_ONCE]
             heads = await together(self.bank.head(key, numbers.get(key)) for key in some)
             for key, head in zip(some, heads, strict=True):
                 if head is None or _became_another(head, shared):
                     gone.append(int(key))
-                    continue
-                self.kept.add(key)
-                if head.problem is not None:
+                elif head.problem is None:
+                    present.append(head)
+                else:
+                    self.kept.add(key)
                     kept.rejected.append(
                         Rejected(key=key, path=head.path, revision=None, problem=head.problem)
                     )
         if kept.rejected:
             await self.effects.save(kept, None)
-        return gone
+        return gone, present
+
+    async def _make_up_for(self, present: Sequence[Listing]) -> None:
+        """See to items that are there although the listing did not show them.
+
+        A list by numbered pages moves up where one of its entries goes away in the middle of it.
+        """
+        if not present:
+            return
+        for one in present:
+            insort(self.seen, int(one.key))
+        async with WriteBehind() as behind:
+            await self._take(present, behind, self.listed)
+            await behind.put(self.effects.save(self.batch, self.listed))
+        self.batch = Batch()
 
     def _note(self, listings: Sequence[Listing]) -> None:
         for listing in listings:

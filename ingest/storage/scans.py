@@ -15,19 +15,29 @@ def begin_scan(connection: Connection, *, execution_id: int) -> None:
     )
 
 
-def end_scan(
-    connection: Connection, *, execution_id: int, seen: int, complete: bool, cursor: str | None
-) -> None:
+def end_scan(connection: Connection, *, execution_id: int, seen: int, complete: bool) -> None:
     """Record how the listing that this execution began has ended."""
     connection.execute(
         update(bank_scan)
         .where(bank_scan.c.job_execution_id == execution_id, bank_scan.c.finished.is_(None))
-        .values(finished=utc_now(), complete=complete, seen=seen, cursor=cursor)
+        .values(finished=utc_now(), complete=complete, seen=seen)
+    )
+
+
+def keep_cursor(connection: Connection, *, execution_id: int, cursor: str) -> None:
+    """Record where the next listing may go on from; for when all of this one is seen to."""
+    connection.execute(
+        update(bank_scan)
+        .where(bank_scan.c.job_execution_id == execution_id, bank_scan.c.complete)
+        .values(cursor=cursor)
     )
 
 
 def last_cursor(connection: Connection) -> str | None:
-    """Return where the next listing may go on from: the cursor of the last complete one."""
+    """Return where the next listing may go on from: the cursor of the last complete one.
+
+    None where not all of that was seen to.
+    """
     query = (
         select(bank_scan.c.cursor)
         .where(bank_scan.c.complete)

@@ -154,8 +154,27 @@ async def test_an_item_is_deleted_only_when_its_absence_is_certain(
     bench.bank.hidden = {"7"}
     execution = await bench.synchronize()
     assert execution.status is JobStatus.COMPLETED
-    assert execution.counts == Counts(unchanged=1)
+    assert execution.counts == Counts(unchanged=2)
+    assert (execution.progress.total, execution.progress.processed) == (2, 2)
     assert await ids(database) == [7, 8]
+
+
+async def test_an_item_that_was_not_listed_comes_in_step_all_the_same(
+    folder: FolderKind, bench: JobBench, database: Database
+) -> None:
+    """A completed run leaves nothing behind of what the bank has, whatever the listing showed."""
+    seven, _, nine = put(folder, 7, 8, 9)
+    await bench.synchronize()
+    seven.commit(item_content(7), author="Bob")
+    nine.commit(b"no JSON")
+    bench.bank.hidden = {"7", "9"}
+    execution = await bench.synchronize()
+    assert execution.status is JobStatus.COMPLETED
+    assert execution.exit_message.startswith("Total item bank ids: 3,")
+    assert execution.counts == Counts(read=2, updated=1, unchanged=1, failed=1)
+    (row,) = await rows(database, "SELECT updated_by FROM item WHERE id = 7")
+    assert row.updated_by == "Bob"
+    assert [key for key, _, _ in await problems(database)] == ["9"]
 
 
 async def test_a_bank_that_goes_away_deletes_nothing(

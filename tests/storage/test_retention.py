@@ -22,7 +22,7 @@ from ingest.storage.executions import ExecutionStore
 from ingest.storage.items import ItemWrite, save_items
 from ingest.storage.plans import plan_changes
 from ingest.storage.retention import PIECE_ROWS, forget_piece, forgettable
-from ingest.storage.scans import begin_scan, end_scan, last_cursor
+from ingest.storage.scans import begin_scan, end_scan, keep_cursor, last_cursor
 from ingest.storage.transitions import utc_now
 from ingest.storage.writer import ExecutionWriter
 from tests.support.databases import ingested, row_count, rows
@@ -54,9 +54,8 @@ async def begin(
     await writer.write(checkpoint='{"after": 1}')
     number = begun.execution_id
     await database.write(lambda c: begin_scan(c, execution_id=number))
-    await database.write(
-        lambda c: end_scan(c, execution_id=number, seen=1, complete=True, cursor="c")
-    )
+    await database.write(lambda c: end_scan(c, execution_id=number, seen=1, complete=True))
+    await database.write(lambda c: keep_cursor(c, execution_id=number, cursor="c"))
     return writer
 
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 
 from ingest.bank.fake_gitlab.gitlab import FakeGitLab
 from ingest.bank.gitlab.cursor import ACTIVITY_MARGIN, Cursor, read_cursor
@@ -138,6 +139,46 @@ async def test_what_is_not_known_is_asked_for_whatever_the_listing_says(
     assert [row.id for row in await rows(database, "SELECT id FROM item ORDER BY id")] == [
         *(6, 7, 9, 10)
     ]
+
+
+async def test_what_a_list_by_pages_skips_is_brought_in_step_all_the_same(
+    gitlab: GitLabBench, fake: FakeGitLab, jobs: Jobs, database: Database
+) -> None:
+    """A project that goes in mid-listing moves the next page's first one to the page before."""
+    repositories = gitlab.items("1", "2", "3", "4", "5")
+    quiet(gitlab, "1", "2", "3", "4", "5")
+    bench = jobs(how=evolve(REST, per_page=2))
+    await bench.synchronize()
+    repositories[2].commit(item_content(3), author="Bob")
+    fake.touch("3")
+    hold = fake.faults.add("stall", "[?&]page=2")
+    running = await bench.begin_synchronization()
+    async with asyncio.timeout(DEADLINE_S):
+        await hold.until_hanging(1)
+        fake.delete("1")
+        fake.faults.remove(hold)
+        execution = await ended(running)
+    assert execution.status is JobStatus.COMPLETED
+    assert execution.counts == Counts(read=1, updated=1, unchanged=4)
+    (row,) = await rows(database, "SELECT revision FROM item_git WHERE bank_key = '3'")
+    assert row.revision == repositories[2].revision()
+
+
+async def test_a_listing_that_was_not_seen_to_whole_is_none_to_go_on_from(
+    gitlab: GitLabBench, fake: FakeGitLab, jobs: Jobs
+) -> None:
+    """So nothing that it has skipped counts as unchanged by it."""
+    gitlab.items(*map(str, range(1, 14)))
+    keys = [project.key for project in fake.world.projects.all()]
+    quiet(gitlab, *keys)
+    bench = jobs(how=REST)
+    await bench.synchronize()
+    for key in keys[:12]:
+        fake.delete(key)
+    assert (await bench.synchronize()).status is JobStatus.FAILED
+    fake.requests.clear()
+    assert (await bench.synchronize(allow_deletes=12)).counts.deleted == 12
+    assert fake.requests.kinds[BRANCH] == 1
 
 
 async def test_another_project_of_the_name_is_asked_for_however_quiet_it_was(
