@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from attrs import fields, frozen
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import BigInteger, Connection, bindparam, case, delete, func, insert, select, update
 
 from ingest.model.columns import ITEM_COLUMNS
 from ingest.model.item import Commit, HistoryFacts, Ingested, ItemRow
@@ -125,6 +125,13 @@ def stored_facts(connection: Connection, keys: Collection[str]) -> dict[str, His
 
 _FACTS = [fact.name for fact in fields(HistoryFacts)]
 
+#: That the bank tells of pushes is known of one entry of its, and not of another of the same name.
+_MONITORED = {
+    item_git.c.monitored_at: case(
+        (item_git.c.bank_id == bindparam("new_bank_id", type_=BigInteger), item_git.c.monitored_at)
+    )
+}
+
 
 def item_ids(connection: Connection, *, after: int, limit: int) -> list[int]:
     """Return the next ids of stored items, in ascending order."""
@@ -194,9 +201,14 @@ def move_items(connection: Connection, listings: Sequence[Listed]) -> None:
     """Take note of where stored items are now, by the bank's place and number."""
     if listings:
         connection.execute(
-            update(item_git).where(item_git.c.bank_key == bindparam("old_key")),
+            update(item_git).where(item_git.c.bank_key == bindparam("old_key")).values(_MONITORED),
             [
-                {"old_key": one.key, "path": storable(one.path), "bank_id": one.bank_id}
+                {
+                    "old_key": one.key,
+                    "path": storable(one.path),
+                    "bank_id": one.bank_id,
+                    "new_bank_id": one.bank_id,
+                }
                 for one in listings
             ],
         )
@@ -257,8 +269,8 @@ def _update(connection: Connection, pairs: Sequence[tuple[int, Ingested]]) -> No
         [{"old_key": key, **one.row.values} for key, one in pairs],
     )
     connection.execute(
-        update(item_git).where(item_git.c.item_key == bindparam("old_key")),
-        [{"old_key": key, **_git_values(one)} for key, one in pairs],
+        update(item_git).where(item_git.c.item_key == bindparam("old_key")).values(_MONITORED),
+        [{"old_key": key, "new_bank_id": one.bank_id, **_git_values(one)} for key, one in pairs],
     )
     delete_lists(connection, [key for key, _ in pairs])
 

@@ -12,6 +12,7 @@ from ingest.model.secret import Secret
 from ingest.storage.database import Database
 from tests.items.gitlab.conftest import Jobs
 from tests.support.databases import change, row_count
+from tests.support.documents import item_content
 from tests.support.gitlab_bench import GitLabBench
 from tests.support.job_bench import JobBench
 
@@ -154,3 +155,23 @@ async def test_a_hook_is_looked_for_again_after_a_month(
     await change(database, "UPDATE item_git SET monitored_at = datetime(monitored_at, '-31 days')")
     assert lacking((await bench.synchronize()).exit_message) == 1
     assert hooks(fake, "7") == [(URL, TOKEN, True)]
+
+
+@pytest.mark.parametrize("newest_by", [None, "Bob"])
+async def test_another_project_of_the_name_needs_a_hook_of_its_own(
+    gitlab: GitLabBench, fake: FakeGitLab, bench: JobBench, newest_by: str | None
+) -> None:
+    """Whether it holds what the one before held, or something else."""
+    first = gitlab.item("7")
+    other = gitlab.item("70")
+    other.git("fetch", "-q", str(first.path), "main")
+    other.git("update-ref", "refs/heads/main", "FETCH_HEAD")
+    if newest_by is not None:
+        other.commit(item_content(7), author=newest_by)
+    fake.rename("70", "copy-of-7")
+    await bench.synchronize()
+    fake.delete("7")
+    fake.rename("70", "7")
+    assert lacking((await bench.synchronize()).exit_message) == 1
+    assert hooks(fake, "70") == [(URL, TOKEN, True)]
+    assert lacking((await bench.synchronize()).exit_message) == 0
