@@ -262,8 +262,7 @@ class HookRefusedError(IngestError):
 
     def __init__(self, item_id: str, *, reason: str) -> None:
         super().__init__(
-            f"The item bank does not let a push hook be made for item {item_id}: {reason}; the "
-            "token needs the scope api, and its user the role Maintainer"
+            f"The item bank does not let a push hook be made for item {item_id}: {reason}"
         )
         self.item_id = item_id
 

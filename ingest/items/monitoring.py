@@ -22,13 +22,13 @@ AT_ONCE: Final = 16
 async def monitor(run: JobRun, effects: Effects, notices: PushNotices) -> int:
     """See to every item of which that is not known; return how many lacked it.
 
-    Where the bank refuses to make a hook no other is tried in this run: it is the token's rights
-    that are missing, and every run says so until they are given.
+    Where the bank refuses the hooks of `AT_ONCE` items in a row no other is tried in this run: it
+    is the token's rights that are missing. Every run says what was refused until that is mended.
 
     Raises:
         BankUnavailableError: The bank went away; what was seen to is on record.
     """
-    lacking, after = 0, 0
+    made, refused, after = 0, 0, 0
     while page := await run.database.read(partial(to_monitor, after=after, limit=AT_ONCE)):
         after = page[-1][0]
         some = [one for _, one in page]
@@ -37,12 +37,16 @@ async def monitor(run: JobRun, effects: Effects, notices: PushNotices) -> int:
             one.key for one, outcome in zip(some, outcomes, strict=True) if type(outcome) is bool
         ]
         await effects.monitored(seen_to)
-        lacking += _log_made(some, outcomes)
+        made += _log_made(some, outcomes)
         refusals = [one for one in outcomes if isinstance(one, HookRefusedError)]
         if refusals:
-            _log.warning("push hooks cannot be made", reason=str(refusals[0]))
-            return lacking + await run.database.read(to_monitor_count)
-    return lacking
+            _log.warning(
+                "push hooks cannot be made", refused=len(refusals), reason=str(refusals[0])
+            )
+        if len(refusals) == AT_ONCE:
+            return made + await run.database.read(to_monitor_count)
+        refused += len(refusals)
+    return made + refused
 
 
 async def _ensure(notices: PushNotices, one: ToMonitor) -> bool | HookRefusedError | None:

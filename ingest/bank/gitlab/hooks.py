@@ -2,6 +2,7 @@
 
 from contextlib import aclosing
 from http import HTTPStatus
+from typing import Final
 
 from ingest.bank.gitlab.api import HOOKS, NEW_HOOK
 from ingest.bank.gitlab.client import Client
@@ -11,6 +12,9 @@ from ingest.bank.gitlab.group import ItemGroup, is_refused
 from ingest.bank.gitlab.projects import PER_PAGE
 from ingest.errors import BankUnavailableError, HookRefusedError, ItemNotFoundError
 from ingest.model.secret import Secret
+
+_RIGHTS: Final = "the token needs the scope api, and its user the role Maintainer"
+_OTHER: Final = "the next synchronization tries it again"
 
 
 class PushHooks:
@@ -59,4 +63,5 @@ class PushHooks:
         await self._group.confirm(error)
         if is_refused(error, HTTPStatus.NOT_FOUND):
             return ItemNotFoundError(key, where=f"the item bank ({error})")
-        return HookRefusedError(key, reason=str(error))
+        is_for_rights = is_refused(error, HTTPStatus.FORBIDDEN)
+        return HookRefusedError(key, reason=f"{error}; {_RIGHTS if is_for_rights else _OTHER}")

@@ -108,11 +108,34 @@ async def test_where_making_one_is_refused_it_is_said_and_counted(
         assert lacking(execution.exit_message) == 20
         (warning,) = [line for line in lines if line["event"] == "push hooks cannot be made"]
         assert "403" in warning["reason"]
+        assert "the scope api, and its user the role Maintainer" in warning["reason"]
         # Of one batch, and no more.
         assert fake.requests.statuses[403] <= 16
     fake.token.scopes, fake.token.is_maintainer = frozenset({"api"}), True
     assert lacking((await bench.synchronize()).exit_message) == 20
     assert lacking((await bench.synchronize()).exit_message) == 0
+
+
+async def test_what_is_refused_of_some_projects_keeps_no_other_from_its_hook(
+    gitlab: GitLabBench, fake: FakeGitLab, bench: JobBench
+) -> None:
+    """One that has too many hooks, say, stands before all others in every run."""
+    gitlab.items(*map(str, range(1, 4)))
+    await JobBench(bench.bank, bench.database).synchronize()
+    gitlab.items(*map(str, range(4, 41)))
+    for key in ("1", "2", "3"):
+        number = fake.project(key).id
+        fake.faults.add("status", f"/projects/{number}/hooks", method="POST", status=422)
+    for expected in (40, 3):
+        with capture_logs() as lines:
+            execution = await bench.synchronize()
+        assert execution.status is JobStatus.COMPLETED
+        assert lacking(execution.exit_message) == expected
+        (warning,) = [line for line in lines if line["event"] == "push hooks cannot be made"]
+        assert warning["refused"] == 3
+        assert "422" in warning["reason"]
+        assert "Maintainer" not in warning["reason"]
+    assert all(hooks(fake, str(key)) for key in range(4, 41))
 
 
 async def test_a_project_that_goes_meanwhile_needs_no_hook(
