@@ -77,14 +77,20 @@ class GraphqlList:
             BankUnavailableError: A page cannot be had; the message names it.
         """
         page, number = first, 1
+        been = set[str]()
         yield page
         while page.after is not None:
             number += 1
+            if page.after in been:
+                raise self._group.unavailable(
+                    AskError(f"{_name(number)} comes again and again: no end")
+                )
+            been.add(page.after)
             page = await self._page(page.after, number)
             yield page
 
     async def _page(self, after: str | None, number: int) -> HeadPage:
-        name = f"page {number} of the group's projects by GraphQL"
+        name = _name(number)
         while True:
             is_last_try = self._first <= FIRST_AT_LEAST
             try:
@@ -110,6 +116,10 @@ class GraphqlList:
                 self._first = max(FIRST_AT_LEAST, self._first // 2)
             else:
                 return answer.told
+
+
+def _name(number: int) -> str:
+    return f"page {number} of the group's projects by GraphQL"
 
 
 def _is_not_served(error: AskError) -> bool:

@@ -167,12 +167,18 @@ class GitLabScan:
         self.total = max(0, listed - self._passed_over)
 
     def _unique(self, listings: Iterable[Listing]) -> Sequence[Listing]:
-        """Return the entries of a page; the second one of an item is a problem."""
+        """Return the entries of a page; the second project of an item is a problem.
+
+        One that an earlier page has shown already is left out: lists may move while they are read.
+        """
         unique = []
         for one in listings:
-            number = one.bank_id or 0
-            first = self._seen.setdefault(one.key, number)
-            unique.append(one if first == number else _duplicate(one, first))
+            number, first = one.bank_id or 0, self._seen.get(one.key)
+            if first is None:
+                self._seen[one.key] = number
+                unique.append(one)
+            elif first != number:
+                unique.append(_duplicate(one, first))
         return unique
 
 

@@ -161,6 +161,19 @@ async def test_a_list_that_does_not_get_on_is_a_failed_page(
     assert "page 1 of" in message
 
 
+async def test_a_list_that_goes_round_in_circles_is_a_failed_page(
+    bench: GitLabBench, fake: FakeGitLab
+) -> None:
+    """Each page says that it goes on, and never to where it was not before."""
+    for cursor, nth in (("one", range(1, 9, 2)), ("other", range(2, 9, 2))):
+        info = f'{{"hasNextPage": true, "endCursor": "{cursor}"}}'
+        body = page("null").replace(LAST, info)
+        fake.faults.add("status", PATH, nth=nth, status=200, body=body)
+    message, listed = await incomplete(bench.bank(how=evolve(GRAPHQL, per_page=10)))
+    assert "page 4 of the group's projects by GraphQL comes again and again: no end" in message
+    assert keys(listed) == ["7"]
+
+
 NODE = (
     '{"id": "gid://gitlab/Project/7", "path": "7", "fullPath": "itembank/7", "archived": false,'
     ' "repository": %s}'

@@ -1,5 +1,6 @@
 """Listing by REST: page after page, by what the Link headers say and by nothing else."""
 
+import orjson
 import pytest
 from attrs import evolve
 
@@ -11,6 +12,7 @@ from tests.support.gitlab_bench import (
     GitLabBench,
     incomplete,
     keys,
+    problems,
     scanned,
 )
 
@@ -34,6 +36,28 @@ async def test_totals_may_be_missing(bench: GitLabBench, fake: FakeGitLab) -> No
     fake.faults.add("status", "/projects[?]", status=200, body="[]")
     scan, found = await scanned(bank)
     assert (scan.complete, scan.total, found) == (True, 0, [])
+
+
+async def test_a_project_that_two_pages_show_is_listed_once(
+    bench: GitLabBench, fake: FakeGitLab
+) -> None:
+    """A list by numbered pages moves down where something comes in before them."""
+    bench.many(range(1, 4))
+    shown = [
+        {
+            "id": project.id,
+            "path": project.path,
+            "path_with_namespace": project.full_path,
+            "default_branch": "main",
+        }
+        for project in (fake.project(key) for key in ("2", "3"))
+    ]
+    body = orjson.dumps(shown).decode()
+    fake.faults.add("status", "[?&]page=2", status=200, body=body)
+    scan, found = await scanned(bench.bank(how=evolve(REST, per_page=2)))
+    assert (scan.complete, scan.total) == (True, 3)
+    assert [one.key for one in found] == ["1", "2", "3"]
+    assert problems(found) == {}
 
 
 @pytest.mark.parametrize("how", [REST, MEMBERSHIP])
