@@ -128,16 +128,29 @@ class Client:
         return await self._rest(call, ids, parameters, read)
 
     async def create(
-        self, call: Call, ids: Mapping[str, str | int], document: Mapping[str, object]
+        self,
+        call: Call,
+        ids: Mapping[str, str | int],
+        document: Mapping[str, object],
+        *,
+        is_there: Callable[[], Awaitable[bool]],
     ) -> None:
         """Make something of a document, which may hold secrets.
 
-        It is made once more where the answer to the first try got lost.
+        Where no answer came, *is_there* is asked before it is made once more.
 
         Raises:
             See `ask`.
         """
-        await self._rest(call, ids, _NOTHING, _read_json, document=document)
+
+        async def read(response: aiohttp.ClientResponse) -> bool:
+            await _read_json(response)
+            return True
+
+        async def done() -> bool | None:
+            return await is_there() or None
+
+        await self._rest(call, ids, _NOTHING, read, document=document, done=done)
 
     async def graphql(
         self,
@@ -184,6 +197,7 @@ class Client:
         read: Callable[[aiohttp.ClientResponse], Awaitable[T]],
         *,
         document: Mapping[str, object] | None = None,
+        done: Callable[[], Awaitable[T | None]] | None = None,
     ) -> T:
         unknown = {*parameters, *(document or ())} - call.parameters
         if unknown:
@@ -194,7 +208,8 @@ class Client:
             parameters=parameters,
             document=document,
         )
-        return await self.transport.send(self._name(call, ids, parameters), sending, read)
+        name = self._name(call, ids, parameters)
+        return await self.transport.send(name, sending, read, done=done)
 
     def _name(self, call: Call, ids: Mapping[str, str | int], parameters: Mapping[str, str]) -> str:
         query = "&".join(f"{name}={value}" for name, value in parameters.items())

@@ -42,6 +42,7 @@ class PushHooks:
                 NEW_HOOK,
                 {"id": bank_id},
                 {"url": self._url, "token": self._token, "push_events": True},
+                is_there=lambda: self._has_hook(bank_id),
             )
         except AskError as error:
             raise await self._reason(key, error) from None

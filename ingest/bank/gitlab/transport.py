@@ -93,6 +93,7 @@ class Transport:
         read: Callable[[aiohttp.ClientResponse], Awaitable[T]],
         *,
         attempts: int | None = None,
+        done: Callable[[], Awaitable[T | None]] | None = None,
     ) -> T:
         """Send a request until *read* makes something of its answer, or it is refused.
 
@@ -102,6 +103,8 @@ class Transport:
             read: Reads an answer of success; where it raises a `TryAgainError` the request is
                 sent again.
             attempts: How often; None for as often as the limits say.
+            done: Asked before the request is sent again: whether it has been done all the same,
+                though no answer came, and what came of it; None for not yet.
 
         Raises:
             RefusedError: GitLab does not do it.
@@ -109,7 +112,7 @@ class Transport:
             AskError: It has failed, as often as it was sent.
         """
         return await self._patiently(
-            name, lambda: self._send(sending, read), attempts or self._limits.attempts
+            name, lambda: self._send(sending, read), attempts or self._limits.attempts, done
         )
 
     async def aclose(self) -> None:
@@ -119,8 +122,14 @@ class Transport:
             await self._session.close()
             self._session = None
 
-    async def _patiently(self, name: str, send: Callable[[], Awaitable[T]], attempts: int) -> T:
-        """Send until it succeeds, is refused, or has failed so often."""
+    async def _patiently(
+        self,
+        name: str,
+        send: Callable[[], Awaitable[T]],
+        attempts: int,
+        done: Callable[[], Awaitable[T | None]] | None,
+    ) -> T:
+        """Send until it succeeds, is done all the same, is refused, or has failed so often."""
         loop = asyncio.get_running_loop()
         meter, failed_at, tries = current_meter(), 0.0, 0
         try:
@@ -133,6 +142,10 @@ class Transport:
                 wait_jitter=self._limits.first_pause_s,
             ):
                 with attempt:
+                    if attempt.num > 1 and done is not None:
+                        found = await done()
+                        if found is not None:
+                            return found
                     tries = attempt.num
                     if tries > 1:
                         self._count_again(meter, loop.time() - failed_at)

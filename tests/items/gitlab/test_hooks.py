@@ -78,6 +78,30 @@ async def test_a_hook_that_is_there_is_taken_for_it(
     assert hooks(fake, "8") == [(URL, None, False), (URL, TOKEN, True)]
 
 
+@pytest.mark.parametrize("kind", ["cut_body", "bad_json"])
+async def test_a_hook_whose_making_was_not_answered_is_not_made_twice(
+    gitlab: GitLabBench, fake: FakeGitLab, bench: JobBench, kind: str
+) -> None:
+    """GitLab would call both. It is one that lacked, and every request is counted."""
+    gitlab.items("7")
+    fault = fake.faults.add(kind, HOOKS, method="POST", nth=1)
+    execution = await bench.synchronize()
+    assert fault.done == 1
+    assert lacking(execution.exit_message) == 1
+    assert hooks(fake, "7") == [(URL, TOKEN, True)]
+    assert execution.traffic.requests == fake.requests.total
+
+
+async def test_a_hook_that_was_not_made_at_first_is_made_at_the_next_try(
+    gitlab: GitLabBench, fake: FakeGitLab, bench: JobBench
+) -> None:
+    """Whether GitLab is overloaded or cuts the connection."""
+    gitlab.items("7")
+    fake.faults.add("status", HOOKS, method="POST", nth=1, status=502)
+    assert lacking((await bench.synchronize()).exit_message) == 1
+    assert hooks(fake, "7") == [(URL, TOKEN, True)]
+
+
 async def test_none_is_made_in_a_dry_run_nor_where_it_is_not_wanted(
     gitlab: GitLabBench, fake: FakeGitLab, bench: JobBench, jobs: Jobs
 ) -> None:
