@@ -62,6 +62,13 @@ class SingleItems:
             ItemProblemError: The bank's version cannot be ingested; the stored one stays.
             BankUnavailableError: The bank cannot tell.
         """
+        # Whoever has written the item meanwhile may have read an older revision of it.
+        while (outcome := await self._synchronize(item_id, bank_id)) is None:
+            continue
+        return outcome
+
+    async def _synchronize(self, item_id: int, bank_id: int | None) -> ItemOutcome | None:
+        """Bring one item in step; None where somebody else has written it meanwhile."""
         stored = await self._stored(item_id)
         known = None if stored is None else stored.stored.bank_id
         # The number that is stored first: where two projects have one name, the other's is no item.
@@ -89,7 +96,7 @@ class SingleItems:
         if stored is None and listing is None:
             raise _unknown(item_id)
         if listing is not None and not _is_stored(listing, stored):
-            return await self._bring(listing, stored)
+            return await self._bring(listing, stored) or await self.synchronize(item_id)
         if stored is None:
             raise _unknown(item_id)
         known = stored
@@ -97,7 +104,8 @@ class SingleItems:
         if isinstance(change, Rejected):
             raise await self._reject(change)
         if change is not None:
-            return await self._save(change)
+            # Whatever was written meanwhile was derived by the rules of today as well.
+            return await self._save(change) or ItemOutcome.UNCHANGED
         if listing is not None and listing.problem is None:
             await self._database.write(lambda c: forget_problems(c, [listing.key]))
         return ItemOutcome.UNCHANGED
@@ -112,7 +120,7 @@ class SingleItems:
         found = await self._database.read(lambda connection: load_items(connection, [item_id]))
         return found.get(item_id)
 
-    async def _bring(self, listing: Listing, stored: StoredItem | None) -> ItemOutcome:
+    async def _bring(self, listing: Listing, stored: StoredItem | None) -> ItemOutcome | None:
         if listing.problem is not None:
             raise await self._reject(_rejected(listing, listing.problem))
         if _is_stored(listing, stored):
@@ -151,7 +159,9 @@ class SingleItems:
                 return derived[0]
         return None
 
-    async def _save(self, write: ItemWrite) -> ItemOutcome:
+    async def _save(self, write: ItemWrite) -> ItemOutcome | None:
+        """Write an item; return None where somebody else has written it meanwhile."""
+
         def work(connection: Connection) -> Saved:
             forget_problems(connection, [write.ingested.key])
             return save_items(connection, [write], execution_id=None)
@@ -160,10 +170,9 @@ class SingleItems:
         log_saved(saved)
         if saved.created:
             return ItemOutcome.CREATED
-        # Overtaken by a job that wrote it first: it is in step all the same.
-        return ItemOutcome.UPDATED if saved.updated else ItemOutcome.UNCHANGED
+        return ItemOutcome.UPDATED if saved.updated else None
 
-    async def _delete(self, item_id: int, stored: StoredItem | None) -> ItemOutcome:
+    async def _delete(self, item_id: int, stored: StoredItem | None) -> ItemOutcome | None:
         def work(connection: Connection) -> list[int]:
             forget_problems(connection, [str(item_id)])
             if stored is None:
@@ -173,9 +182,10 @@ class SingleItems:
         deleted = await self._database.write(work)
         if stored is None:
             raise _unknown(item_id)
-        if deleted:
-            commit = stored.commit.hash
-            _log.info("ITEM_DELETED", item_id=item_id, bank_key=stored.key, commit=commit)
+        if not deleted:
+            return None
+        commit = stored.commit.hash
+        _log.info("ITEM_DELETED", item_id=item_id, bank_key=stored.key, commit=commit)
         return ItemOutcome.DELETED
 
     async def _reject(self, rejected: Rejected) -> ItemProblemError:

@@ -1,5 +1,7 @@
 """What becomes of items whose projects change, as the jobs see it."""
 
+import asyncio
+
 import pytest
 
 from ingest.bank.fake_gitlab.gitlab import FakeGitLab
@@ -11,7 +13,8 @@ from ingest.storage.database import Database
 from tests.items.gitlab.conftest import Jobs
 from tests.support.databases import rows
 from tests.support.documents import item_content
-from tests.support.gitlab_bench import GRAPHQL, REST, GitLabBench
+from tests.support.gitlab_bench import DEADLINE_S, GRAPHQL, REST, GitLabBench
+from tests.support.job_bench import ended
 
 WAYS = pytest.mark.parametrize("how", [GRAPHQL, REST])
 
@@ -201,3 +204,32 @@ async def test_a_push_to_the_other_project_of_a_name_changes_nothing(
     assert await stored(database) == [("7", "itembank/math/7")]
     (row,) = await rows(database, "SELECT revision FROM item_git")
     assert row.revision == other.revision()
+
+
+async def test_a_push_that_a_job_overtakes_with_less_is_seen_to_all_the_same(
+    gitlab: GitLabBench, fake: FakeGitLab, jobs: Jobs, database: Database
+) -> None:
+    """The job had listed the item before the push, and writes it while the push is read."""
+    (repository,) = gitlab.items("7")
+    bench = jobs()
+    await bench.synchronize()
+    repository.commit(item_content(7), author="Bob")
+    bench.bank.halt_at_reading = 1
+    running = await bench.begin_synchronization()
+    single = SingleItems(bench.bank.bank, database)
+    try:
+        async with asyncio.timeout(DEADLINE_S):
+            await bench.bank.halted.wait()
+            newest = repository.commit(item_content(7), author="Eve")
+            hold = fake.faults.add("stall", f"item.json/raw[?]ref={newest}")
+            pushed = asyncio.create_task(single.synchronize(7))
+            await hold.until_hanging(1)
+            bench.bank.go_on.set()
+            assert (await ended(running)).counts.updated == 1
+            fake.faults.remove(hold)
+            assert await pushed is ItemOutcome.UPDATED
+    finally:
+        single.close()
+    (row,) = await rows(database, "SELECT revision FROM item_git")
+    assert row.revision == newest
+    assert len(await rows(database, "SELECT commit_hash FROM item_log")) == 3
