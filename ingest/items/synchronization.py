@@ -95,6 +95,8 @@ class _Run:
     batch: Batch = field(factory=Batch)
     #: Where the next listing may go on from, once all of this one is seen to.
     cursor: str | None = None
+    #: How many items had vanished when they were to be read, and may be back the next time.
+    left_out: int = 0
 
     @property
     def listed(self) -> int:
@@ -140,7 +142,7 @@ class _Run:
 
     async def remember(self) -> None:
         """Let the next listing go on from this one: nothing of it is left open any more."""
-        if self.cursor is not None:
+        if self.cursor is not None and not self.left_out:
             await self.effects.keep_cursor(self.cursor)
 
     async def tidy(self) -> None:
@@ -209,11 +211,14 @@ class _Run:
         changes = self.bank.read_changes(
             found.wanted, lambda history: derive(history, facts.get(history.key))
         )
+        left_out = len(found.wanted)
         async with aclosing(changes) as slices:
             async for derived in slices:
+                left_out -= len(derived)
                 for one in derived:
                     self.batch.add(one, found.replaces(one.key))
                 await self._flush(behind, total)
+        self.left_out += left_out
 
     def _count(self, found: Comparison) -> None:
         batch = self.batch

@@ -150,7 +150,6 @@ async def test_what_a_list_by_pages_skips_is_brought_in_step_all_the_same(
     bench = jobs(how=evolve(REST, per_page=2))
     await bench.synchronize()
     repositories[2].commit(item_content(3), author="Bob")
-    fake.touch("3")
     hold = fake.faults.add("stall", "[?&]page=2")
     running = await bench.begin_synchronization()
     async with asyncio.timeout(DEADLINE_S):
@@ -179,6 +178,27 @@ async def test_a_listing_that_was_not_seen_to_whole_is_none_to_go_on_from(
     fake.requests.clear()
     assert (await bench.synchronize(allow_deletes=12)).counts.deleted == 12
     assert fake.requests.kinds[BRANCH] == 1
+
+
+async def test_what_had_vanished_when_it_was_to_be_read_is_asked_for_when_it_is_back(
+    gitlab: GitLabBench, fake: FakeGitLab, jobs: Jobs, database: Database
+) -> None:
+    """As by rights that are taken and given again: no cursor passes over it."""
+    repository, _ = gitlab.items("7", "8")
+    quiet(gitlab, "7", "8")
+    bench = jobs(how=REST)
+    await bench.synchronize()
+    repository.commit(item_content(7), author="Bob")
+    fake.project("7").active_at = datetime.now(UTC)
+    project = f"/projects/{fake.project('7').id}(/repository/(tree|commits).*)?$"
+    fake.faults.add("status", project, status=404)
+    execution = await bench.synchronize()
+    assert (execution.status, execution.counts) == (JobStatus.COMPLETED, Counts(unchanged=1))
+    fake.faults.clear()
+    quiet(gitlab, "7", "8")
+    assert (await bench.synchronize()).counts == Counts(read=1, updated=1, unchanged=1)
+    (row,) = await rows(database, "SELECT revision FROM item_git WHERE bank_key = '7'")
+    assert row.revision == repository.revision()
 
 
 async def test_another_project_of_the_name_is_asked_for_however_quiet_it_was(
