@@ -163,10 +163,11 @@ class Projects:
         return self._by_path.get(path) or self._by_id.get(self._moved.get(path, 0))
 
     def find_group(self, id_or_path: str) -> Group | None:
-        """Return a group by its number or full path."""
+        """Return a group by its number, or by its full path in any case."""
         by_number = id_or_path.isascii() and id_or_path.isdigit()
+        wanted = id_or_path.casefold()
         for group in self.groups():
-            if (str(group.id) if by_number else group.full_path) == id_or_path:
+            if (str(group.id) if by_number else group.full_path.casefold()) == wanted:
                 return group
         return None
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from http import HTTPStatus
 
+from ingest.bank.gitlab.answers import excerpt
 from ingest.bank.gitlab.api import GROUP
 from ingest.bank.gitlab.client import Answer, Client
 from ingest.bank.gitlab.facts import Group, fact
@@ -47,7 +48,7 @@ class ItemGroup:
             BankUnavailableError: It cannot be had; the message says which right may be missing.
         """
         try:
-            return await self._client.ask(
+            answer = await self._client.ask(
                 GROUP,
                 {"id": self.path},
                 {"with_projects": "false"},
@@ -55,6 +56,14 @@ class ItemGroup:
             )
         except AskError as error:
             raise self.unavailable(error) from None
+        full_path = answer.told.full_path
+        # GitLab finds a group whatever its case, by its number, and by a path that it had before.
+        if full_path.casefold() != self.path.casefold():
+            raise BankUnavailableError(
+                f"The item bank {self} cannot be read: the path of that group is "
+                f"{excerpt(full_path)}: put it into bank.url"
+            )
+        return answer
 
     async def confirm(self, error: AskError) -> None:
         """Return if *error* is about one project only: the group itself can still be had.

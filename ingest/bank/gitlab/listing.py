@@ -66,9 +66,9 @@ class GitLabScan:
         """Yield the entries page by page; see `Scan`."""
         group = await self._group.look()
         cursor = Cursor(group=group.told.id, begun=server_time(group.headers))
-        graphql = GraphqlList(
-            self._client, self._group, self._projects.scope, first=self._how.per_page
-        )
+        # GraphQL wants the path in the very case that the group has.
+        scope = evolve(self._projects.scope, group=group.told.full_path)
+        graphql = GraphqlList(self._client, self._group, scope, first=self._how.per_page)
         first = await self._first(graphql)
         if first is not None:
             pages = self._by_graphql(graphql, first)

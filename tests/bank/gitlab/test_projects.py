@@ -5,12 +5,14 @@ import pytest
 from ingest.bank.fake_gitlab.gitlab import FakeGitLab
 from ingest.bank.gitlab.listing import How
 from ingest.bank.gitlab.projects import Scope
+from ingest.errors import BankUnavailableError
 from ingest.model.item import ProblemKind
 from tests.support.gitlab_bench import (
     GRAPHQL,
     MEMBERSHIP,
     REST,
     GitLabBench,
+    incomplete,
     keys,
     problems,
     scanned,
@@ -40,6 +42,33 @@ async def test_a_project_that_is_renamed_is_not_absent(
     assert (head.revision, head.bank_id) == (None, number)
     # By the name alone nobody can know.
     assert await bank.head("7") is None
+
+
+@WAYS
+async def test_the_group_is_meant_whatever_the_case_it_is_named_in(
+    bench: GitLabBench, how: How
+) -> None:
+    """As far as REST is concerned, which finds it; GraphQL is asked in its own."""
+    bench.items("7", "math/8")
+    bank = bench.bank(how=how, scope=Scope(group="ItemBank"))
+    scan, found = await scanned(bank)
+    assert (scan.complete, keys(found)) == (True, ["7", "8"])
+    assert await bank.head("8") is not None
+
+
+@WAYS
+async def test_a_group_that_has_another_path_is_not_listed(
+    bench: GitLabBench, fake: FakeGitLab, how: How
+) -> None:
+    """It would seem to have no project: GitLab finds groups by numbers and by old paths, too."""
+    bench.items("7")
+    group = fake.world.projects.group.id
+    bank = bench.bank(how=how, scope=Scope(group=str(group)))
+    message, found = await incomplete(bank)
+    assert "the path of that group is itembank: put it into bank.url" in message
+    assert found == []
+    with pytest.raises(BankUnavailableError, match=r"put it into bank\.url"):
+        await bank.check()
 
 
 @WAYS
