@@ -1,5 +1,6 @@
 """Looking at items and problems, and bringing one item in step now."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -7,7 +8,7 @@ from aiohttp import web
 
 from ingest.api import item_views, params, views
 from ingest.api.keys import DATABASE, SINGLE_ITEMS
-from ingest.errors import InvalidValueError
+from ingest.errors import BankUnavailableError, InvalidValueError
 from ingest.items.single import ItemOutcome
 from ingest.storage.item_queries import ItemSearch, get_item, search_items
 from ingest.storage.problems import problem_page
@@ -22,6 +23,10 @@ CRITERIA: Final = {
 
 #: A search of more is no search for an item.
 Q_MAX_CHARACTERS: Final = 2000
+
+
+#: How long "now" may take.
+NOW_WITHIN_S: Final = 60.0
 
 
 async def list_items(request: web.Request) -> web.Response:
@@ -86,5 +91,19 @@ async def migrate_one(request: web.Request) -> web.Response:
 async def _now(request: web.Request, act: Callable[[int], Awaitable[ItemOutcome]]) -> web.Response:
     params.only(request, [])
     item_id = params.item_id(request)
-    outcome = await act(item_id)
-    return views.json_response({"itemId": str(item_id), "outcome": outcome.value})
+    prefers_s = params.preferred_wait_s(request)
+    within_s = NOW_WITHIN_S if prefers_s is None else min(prefers_s, NOW_WITHIN_S)
+    acting = asyncio.ensure_future(act(item_id))
+    try:
+        await asyncio.wait({acting}, timeout=within_s)
+        if not acting.done():
+            raise BankUnavailableError(
+                f"The item bank did not answer within {within_s:g} seconds, so item {item_id} "
+                "was not looked at: try again later, or start the job"
+            )
+        outcome = acting.result()
+    finally:
+        # A bank on a disk that hangs does not even hear this; nobody waits for it.
+        acting.cancel()
+    headers = {} if prefers_s is None else {"Preference-Applied": f"wait={within_s:g}"}
+    return views.json_response({"itemId": str(item_id), "outcome": outcome.value}, headers=headers)

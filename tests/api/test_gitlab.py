@@ -103,3 +103,17 @@ async def test_the_service_ends_while_requests_hang(
         await client.close()
         await nothing_in_flight(fake)
     assert threads_at_work() == []
+
+
+async def test_one_item_now_is_not_waited_for_without_end(client: Client, fake: FakeGitLab) -> None:
+    """A bank that hangs is a 502 after the time that the caller prefers, and asked no more then."""
+    hold = fake.faults.add("stall", "/projects")
+    response = await client.post("/sync/7", headers={"Prefer": "wait=1"})
+    assert response.status == 502
+    assert "did not answer within 1 seconds" in await response.text()
+    async with asyncio.timeout(DEADLINE_S):
+        await hold.until_hanging(0)
+    fake.faults.remove(hold)
+    response = await client.post("/sync/7", headers={"Prefer": "wait=30"})
+    assert response.headers["Preference-Applied"] == "wait=30"
+    assert (await response.json())["outcome"] == "CREATED"

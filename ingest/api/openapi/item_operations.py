@@ -5,6 +5,7 @@ from typing import Final
 
 from ingest import errors
 from ingest.access import errors as access
+from ingest.api.items import NOW_WITHIN_S
 from ingest.api.openapi import item_examples, parameters
 from ingest.api.openapi.parts import Answer, Body, Link, Operation, Tag, schema_ref
 
@@ -18,13 +19,16 @@ def _now(path: str, name: str, summary: str, description: str) -> Operation:
         id=name,
         tag=Tag.ITEMS,
         summary=summary,
-        description=f"{description} It makes no execution, and works beside a running job.",
+        description=f"{description} It makes no execution, and works beside a running job. A bank "
+        f"that has not answered within {NOW_WITHIN_S:g} seconds is unavailable.",
+        parameters=(parameters.PREFER,),
         answers=(
             Answer(
                 description="What became of it; on disk before the answer. `DELETED` only where "
                 "its absence from the bank is certain.",
                 schema=schema_ref("ItemResult"),
                 examples={"updated": item_examples.item_result()},
+                headers=("Preference-Applied",),
                 links={
                     "getItem": Link(operation="getItem", description="The item.", parameters=_SAME)
                 },

@@ -143,8 +143,8 @@ PREFER: Final = Parameter(
     place="header",
     schema={"type": "string"},
     example="wait=5",
-    description="`wait=5` waits at most 5 seconds in the place of the configured grace, never "
-    "longer than that (RFC 7240). An invalid one is ignored.",
+    description="`wait=5` waits at most 5 seconds in the place of the usual time, never longer "
+    "than that (RFC 7240). An invalid one is ignored.",
 )
 REQUEST_ID: Final = Parameter(
     name="X-Request-ID",

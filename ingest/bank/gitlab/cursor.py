@@ -16,7 +16,9 @@ class Cursor:
 
     #: Of which group it is.
     group: int
-    #: When it began, by GitLab's clock.
+    #: Of which GitLab, by its scheme, host and port.
+    origin: str
+    #: When it began: by GitLab's clock or, if that is earlier, by this machine's.
     begun: datetime
     #: How many listings ago every revision was asked for.
     partial: int = 0
@@ -27,11 +29,16 @@ class Cursor:
 
     def text(self) -> str:
         """Return it as it is kept."""
-        kept = {"group": self.group, "begun": self.begun.isoformat(), "partial": self.partial}
+        kept = {
+            "origin": self.origin,
+            "group": self.group,
+            "begun": self.begun.isoformat(),
+            "partial": self.partial,
+        }
         return orjson.dumps(kept).decode()
 
 
-def read_cursor(text: str | None, *, group: int) -> Cursor | None:
+def read_cursor(text: str | None, *, origin: str, group: int) -> Cursor | None:
     """Return the cursor that was kept; None for none, or for one of something else."""
     if text is None:
         return None
@@ -39,7 +46,10 @@ def read_cursor(text: str | None, *, group: int) -> Cursor | None:
         kept = orjson.loads(text)
         begun = datetime.fromisoformat(kept["begun"])
         partial = int(kept["partial"])
-        is_ours = kept["group"] == group and begun.tzinfo is not None and partial >= 0
+        is_ours = (kept["origin"], kept["group"]) == (origin, group)
+        is_sound = begun.tzinfo is not None and partial >= 0
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
         return None
-    return Cursor(group=group, begun=begun, partial=partial) if is_ours else None
+    if not is_ours or not is_sound:
+        return None
+    return Cursor(origin=origin, group=group, begun=begun, partial=partial)

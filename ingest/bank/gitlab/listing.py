@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
+from datetime import UTC, datetime
 
 from attrs import evolve, frozen
 
@@ -65,7 +66,12 @@ class GitLabScan:
     async def __aiter__(self) -> AsyncGenerator[Sequence[Listing], None]:
         """Yield the entries page by page; see `Scan`."""
         group = await self._group.look()
-        cursor = Cursor(group=group.told.id, begun=server_time(group.headers))
+        cursor = Cursor(
+            origin=self._client.transport.origin,
+            group=group.told.id,
+            # A clock that is ahead, GitLab's or a proxy's, must not pass over a change.
+            begun=min(server_time(group.headers), datetime.now(UTC)),
+        )
         # GraphQL wants the path in the very case that the group has.
         scope = evolve(self._projects.scope, group=group.told.full_path)
         graphql = GraphqlList(self._client, self._group, scope, first=self._how.per_page)
@@ -95,7 +101,7 @@ class GitLabScan:
 
     def _trusted(self, group: Group) -> Cursor | None:
         """Return the cursor to go by; None where every revision is to be asked for."""
-        since = read_cursor(self._since, group=group.id)
+        since = read_cursor(self._since, origin=self._client.transport.origin, group=group.id)
         is_due = since is not None and since.partial + 1 >= self._how.full_check_every
         return None if is_due else since
 

@@ -221,8 +221,10 @@ async def test_another_project_of_the_name_is_asked_for_however_quiet_it_was(
 def test_a_cursor_of_something_else_is_none() -> None:
     """Of another group, of a time without a zone, or of nothing that can be read."""
     begun = datetime(2026, 3, 1, 12, tzinfo=UTC)
-    text = Cursor(group=7, begun=begun, partial=2).text()
-    assert read_cursor(text, group=7) == Cursor(group=7, begun=begun, partial=2)
+    cursor = Cursor(origin="https://git.example", group=7, begun=begun, partial=2)
+    text = cursor.text()
+    assert read_cursor(text, origin="https://git.example", group=7) == cursor
+    assert read_cursor(text, origin="https://git.other", group=7) is None
     naive = begun.replace(tzinfo=None).isoformat()
     for other in (
         None,
@@ -231,11 +233,11 @@ def test_a_cursor_of_something_else_is_none() -> None:
         "[]",
         "{}",
         text.replace("7", "8", 1),
-        '{"group":7,"begun":"%s","partial":0}' % naive,  # noqa: UP031 - braces
-        '{"group":7,"begun":1,"partial":0}',
+        text.replace(begun.isoformat(), naive),
+        text.replace(f'"{begun.isoformat()}"', "1"),
         text.replace('"partial":2', '"partial":-1'),
     ):
-        assert read_cursor(other, group=7) is None
+        assert read_cursor(other, origin="https://git.example", group=7) is None
 
 
 async def test_a_cursor_of_another_group_is_not_gone_by(
