@@ -1,7 +1,6 @@
 """Connections: how many are taken, and what each may keep waiting, before it is a request."""
 
 import asyncio
-import resource
 import uuid
 from http import HTTPStatus
 from typing import Any, Final
@@ -9,10 +8,9 @@ from typing import Any, Final
 import structlog
 from aiohttp import web
 from aiohttp.http_exceptions import BadHttpMethod, HttpProcessingError, LineTooLong
-from attrs import define, evolve, frozen
 
 from ingest.api.browser import add_headers
-from ingest.settings import ServerSettings
+from ingest.api.crowd import ConnectionLimits, Crowd
 
 #: The first line of a request: its query may hold the longest search text there is, each character
 #: of which takes up to twelve bytes there, and more beside it.
@@ -21,21 +19,8 @@ FIRST_LINE_BYTES_MAX: Final = 32 * 1024
 LINE_BYTES_MAX: Final = 8190
 HEADERS_MAX: Final = 100
 
-#: How long a connection is kept for the next request; proxies keep theirs for a minute.
-KEEP_ALIVE_S: Final = 75.0
-
-#: How long an answer may wait for its reader.
-STALLED_S: Final = 60.0
-
 #: How long the rest of a body is taken in that nobody reads, so that its sender sees the answer.
 LINGER_S: Final = 2.0
-
-#: Files that are no connections: the database's, the bank's, the log; and the connections that
-#: asyncio accepts in one go before we can count them.
-FILES_RESERVED: Final = 256
-
-#: More open files than this are not asked for.
-_FILES_MAX: Final = 65536
 
 #: How often at most it is said that connections cannot be accepted.
 _SAY_AGAIN_S: Final = 10.0
@@ -48,52 +33,6 @@ _FULL: Final = (
 )
 
 _log = structlog.get_logger(__name__)
-
-
-@frozen(kw_only=True)
-class ConnectionLimits:
-    """What connections may take."""
-
-    max_connections: int
-    head_within_s: float
-    keep_alive_s: float = KEEP_ALIVE_S
-    stalled_s: float = STALLED_S
-
-    @classmethod
-    def of(cls, settings: ServerSettings) -> "ConnectionLimits":
-        """Return what the settings and the process's limit of open files allow."""
-        files = allow_open_files()
-        limits = cls(
-            max_connections=settings.max_connections, head_within_s=settings.request_within_s
-        )
-        # Else a crowd of connections would take the files from the jobs.
-        possible = max(files - FILES_RESERVED, files // 2)
-        if possible < limits.max_connections:
-            _log.warning(
-                "few files may be open, so fewer connections are taken",
-                open_files=files,
-                connections=possible,
-                remedy="raise the limit of open files (ulimit -n, LimitNOFILE)",
-            )
-            limits = evolve(limits, max_connections=possible)
-        return limits
-
-
-def allow_open_files() -> int:
-    """Let the process open as many files as it may, within reason; return how many."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _FILES_MAX if hard == resource.RLIM_INFINITY else min(hard, _FILES_MAX)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-        soft = wanted
-    return _FILES_MAX if soft == resource.RLIM_INFINITY else soft
-
-
-@define(eq=False)
-class _Count:
-    """How many connections are open."""
-
-    open: int = 0
 
 
 class Site(web.BaseSite):
@@ -113,7 +52,7 @@ class Site(web.BaseSite):
         self._host = host
         self._port = port
         self._limits = limits
-        self._count = _Count()
+        self._crowd = Crowd(limits.max_connections)
 
     @property
     def name(self) -> str:
@@ -132,7 +71,7 @@ class Site(web.BaseSite):
         server = self._runner.server
         assert server is not None  # noqa: S101 - the runner is set up
         self._server = await loop.create_server(
-            lambda: Connection(server, self._limits, self._count),
+            lambda: Connection(server, self._limits, self._crowd),
             self._host,
             self._port,
             backlog=self._backlog,
@@ -146,9 +85,9 @@ class Connection(web.RequestHandler):
     answers to what it cannot parse repeat the bytes, a token among them, as do its log lines.
     """
 
-    __slots__ = ("_count", "_is_counted", "_late", "_limits", "_stalled")
+    __slots__ = ("_crowd", "_is_counted", "_late", "_limits", "_line", "_stalled")
 
-    def __init__(self, server: web.Server, limits: ConnectionLimits, count: _Count) -> None:
+    def __init__(self, server: web.Server, limits: ConnectionLimits, crowd: Crowd) -> None:
         super().__init__(
             server,
             loop=asyncio.get_running_loop(),
@@ -162,20 +101,22 @@ class Connection(web.RequestHandler):
             auto_decompress=False,
         )
         self._limits = limits
-        self._count = count
+        self._crowd = crowd
         self._is_counted = False
+        #: Also when aiohttp has let go of it, but bytes are still on their way.
+        self._line: asyncio.Transport | None = None
         self._late: asyncio.TimerHandle | None = None
         self._stalled: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin, if there is room for one more."""
-        if self._count.open >= self._limits.max_connections:
-            assert isinstance(transport, asyncio.Transport)  # noqa: S101 - it is TCP
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - it is TCP
+        if not self._crowd.come(self):
             transport.write(_FULL)
             transport.close()
             return
-        self._count.open += 1
         self._is_counted = True
+        self._line = transport
         super().connection_made(transport)
         self._expect_head()
 
@@ -184,9 +125,10 @@ class Connection(web.RequestHandler):
         for timer in (self._late, self._stalled):
             if timer is not None:
                 timer.cancel()
-        self._late = self._stalled = None
+        self._late = self._stalled = self._line = None
         if self._is_counted:
-            self._count.open -= 1
+            self._is_counted = False
+            self._crowd.go(self)
             super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -196,16 +138,38 @@ class Connection(web.RequestHandler):
         before = self._request_count
         super().data_received(data)
         if self._request_count != before:
+            self._crowd.works(self)
             if self._late is not None:
                 self._late.cancel()
                 self._late = None
         elif self._late is None and self._waiter is not None:
             self._expect_head()
 
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Send an answer; then the connection waits for its reader, and for the next request."""
+        sent = await super().finish_response(request, resp, start_time)
+        if self._line is not None:
+            if not self._messages:
+                self._crowd.waits(self)
+            # asyncio tells of a buffer that is full, but not of a few bytes that nobody takes; and
+            # it closes no connection before they are gone.
+            if self._line.get_write_buffer_size() > 0:
+                self._expect_reader()
+        return sent
+
+    def give_way(self) -> None:
+        """Close at once, whatever is still on its way to the client."""
+        line = self._line
+        self.force_close()
+        if line is not None:
+            line.abort()
+
     def pause_writing(self) -> None:
         """Wait for the reader, but not for ever."""
         super().pause_writing()
-        self._stalled = self._loop.call_later(self._limits.stalled_s, self._give_up_on_reader)
+        self._expect_reader()
 
     def resume_writing(self) -> None:
         """Go on."""
@@ -250,10 +214,15 @@ class Connection(web.RequestHandler):
         if self._waiter is not None:
             self.force_close()
 
+    def _expect_reader(self) -> None:
+        if self._stalled is not None:
+            self._stalled.cancel()
+        self._stalled = self._loop.call_later(self._limits.stalled_s, self._give_up_on_reader)
+
     def _give_up_on_reader(self) -> None:
         self._stalled = None
-        if self.transport is not None:
-            self.transport.abort()
+        if self._line is not None and self._line.get_write_buffer_size() > 0:
+            self._line.abort()
 
 
 def _refusal(error: HttpProcessingError) -> tuple[int, str]:

@@ -15,9 +15,10 @@ import structlog
 from aiohttp import web
 
 from ingest import logs, slices
+from ingest.api.crowd import ConnectionLimits
 from ingest.api.keys import LIFECYCLE
 from ingest.app import ENGINE, create_app
-from ingest.connections import ConnectionLimits, Site
+from ingest.connections import Site
 from ingest.errors import ConfigurationError
 from ingest.settings import Settings
 

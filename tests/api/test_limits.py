@@ -255,23 +255,6 @@ async def test_a_reader_that_stands_still_is_given_up(app: web.Application) -> N
             await cut.wait()
 
 
-async def test_connections_beyond_the_limit_are_told_so(app: web.Application) -> None:
-    """One too many gets a 503 and is closed; when another has gone there is room again."""
-    async with listening(app, evolve(ROOMY, max_connections=3)) as wire:
-        lines = [await wire.connect(request("GET", "/health/live")) for _ in range(3)]
-        for line in lines:
-            assert (await line.answer())[0] == 200
-        over = await wire.connect()
-        status, headers, _ = await over.answer()
-        assert (status, headers["retry-after"], headers["connection"]) == (503, "2", "close")
-        assert await over.rest() == b""
-        lines[0].writer.close()
-        await lines[0].writer.wait_closed()
-        async with asyncio.timeout(DEADLINE_S):
-            while await wire.status("GET", "/health/live") != 200:
-                pass
-
-
 async def test_256_requests_are_worked_on_at_the_same_time(app: web.Application) -> None:
     """As many as are allowed wait for one abandon; more are 503, looks and probes are answered.
 

@@ -8,7 +8,8 @@ from typing import Final
 from aiohttp import web
 from attrs import define, field
 
-from ingest.connections import ConnectionLimits, Site
+from ingest.api.crowd import ConnectionLimits
+from ingest.connections import Site
 from tests.support.service import DEADLINE_S
 
 HOST: Final = "127.0.0.1"
