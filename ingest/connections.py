@@ -22,6 +22,10 @@ HEADERS_MAX: Final = 100
 #: How long the rest of a body is taken in that nobody reads, so that its sender sees the answer.
 LINGER_S: Final = 2.0
 
+#: So many connections may wait to be accepted. Beyond that their systems ask again, after a second:
+#: as long would a probe wait behind a crowd that comes all at once.
+WAITING_MAX: Final = 4096
+
 #: How often at most it is said that connections cannot be accepted.
 _SAY_AGAIN_S: Final = 10.0
 
@@ -76,6 +80,10 @@ class Site(web.BaseSite):
             self._port,
             backlog=self._backlog,
         )
+        for listener in self._server.sockets:
+            # Said to the kernel alone: asyncio would accept as many in one go.
+            with listener.dup() as same:
+                same.listen(WAITING_MAX)
 
 
 class Connection(web.RequestHandler):

@@ -1,13 +1,15 @@
 """How many connections there are, over real sockets, and who goes when one more comes."""
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 
 from aiohttp import web
 from attrs import evolve
 
 from tests.support.service import DEADLINE_S
-from tests.support.wire import ROOMY, Line, Wire, listening, request
+from tests.support.wire import HOST, ROOMY, Line, Wire, listening, request
 
 #: So short that a test waits for it gladly.
 SOON_S = 0.2
@@ -108,3 +110,16 @@ async def test_a_reader_that_leaves_a_few_bytes_is_given_up(app: web.Application
             while not line.is_closing():
                 assert await wire.status("GET", "/health/live") == 200
         assert line.get_write_buffer_size() == 0
+
+
+async def test_a_crowd_that_comes_at_once_is_waited_for(app: web.Application) -> None:
+    """Hundreds of connections before the service accepts the first: none has to be asked for again.
+
+    For that their systems would wait a second, and so would that of a probe among them.
+    """
+    async with listening(app) as wire:
+        with ExitStack() as stack:
+            for _ in range(250):
+                # Nothing is accepted meanwhile: it blocks the loop that would.
+                stack.enter_context(socket.create_connection((HOST, wire.port), timeout=0.8))
+            assert await wire.status("GET", "/health/live") == 200
