@@ -2,6 +2,7 @@
 
 import asyncio
 import uuid
+from functools import cache
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ from aiohttp.http_exceptions import BadHttpMethod, HttpProcessingError, LineTooL
 
 from ingest.api.browser import add_headers
 from ingest.api.crowd import ConnectionLimits, Crowd
+from ingest.api.errors import RETRY_AFTER_S
 
 #: The first line of a request: its query may hold the longest search text there is, each character
 #: of which takes up to twelve bytes there, and more beside it.
@@ -29,12 +31,7 @@ WAITING_MAX: Final = 4096
 #: How often at most it is said that connections cannot be accepted.
 _SAY_AGAIN_S: Final = 10.0
 
-_FULL_TEXT: Final = b"Too many connections are open: try again in a moment"
-_FULL: Final = (
-    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n"
-    b"Content-Length: %d\r\nRetry-After: 2\r\nConnection: close\r\n\r\n%b"
-    % (len(_FULL_TEXT), _FULL_TEXT)
-)
+_FULL_TEXT: Final = "Too many connections are open: try again in a moment"
 
 _log = structlog.get_logger(__name__)
 
@@ -120,7 +117,7 @@ class Connection(web.RequestHandler):
         """Begin, if there is room for one more."""
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - it is TCP
         if not self._crowd.come(self):
-            transport.write(_FULL)
+            transport.write(_full())
             transport.close()
             return
         self._is_counted = True
@@ -241,13 +238,31 @@ def _refusal(error: HttpProcessingError) -> tuple[int, str]:
         )
     if isinstance(error, BadHttpMethod):
         return HTTPStatus.BAD_REQUEST, (
-            "This is no HTTP request. The service speaks plain HTTP: for https, ask the proxy in "
-            "front of it"
+            "This is no HTTP request, or its method is none that HTTP knows, such as GET, POST or "
+            "PUT. The service speaks plain HTTP: for https, ask the proxy in front of it"
         )
     return HTTPStatus.BAD_REQUEST, (
         "This is no HTTP request that can be read: its first line, a header or the framing of its "
         f"body is not as HTTP says, or it has more than {HEADERS_MAX} headers"
     )
+
+
+@cache
+def _full() -> bytes:
+    """Return what is answered where there is no room, before any request is read."""
+    response = web.Response(
+        text=_FULL_TEXT,
+        status=HTTPStatus.SERVICE_UNAVAILABLE,
+        headers={
+            "Content-Length": str(len(_FULL_TEXT)),
+            "Retry-After": str(RETRY_AFTER_S),
+            "Connection": "close",
+        },
+    )
+    add_headers(response)
+    lines = [f"{name}: {value}" for name, value in response.headers.items()]
+    first = f"HTTP/1.1 {response.status} {HTTPStatus.SERVICE_UNAVAILABLE.phrase}"
+    return "\r\n".join([first, *lines, "", _FULL_TEXT]).encode()
 
 
 class _Quietly:

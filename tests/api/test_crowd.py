@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from aiohttp import web
 from attrs import evolve
 
+from ingest.api.browser import API_POLICY, HEADERS
 from tests.support.service import DEADLINE_S
 from tests.support.wire import HOST, ROOMY, Line, Wire, listening, request
 
@@ -64,6 +65,10 @@ async def test_connections_beyond_the_limit_are_told_so(app: web.Application) ->
         over = await wire.connect()
         status, headers, _ = await over.answer()
         assert (status, headers["retry-after"], headers["connection"]) == (503, "2", "close")
+        assert headers["content-type"] == "text/plain; charset=utf-8"
+        assert {name: headers[name.lower()] for name in HEADERS} == HEADERS
+        assert headers["content-security-policy"] == API_POLICY
+        assert headers["cache-control"] == "no-store"
         assert await over.rest() == b""
         for line in lines:
             line.writer.close()

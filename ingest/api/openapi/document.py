@@ -43,7 +43,9 @@ Errors are one line of text. A client whose `Accept` names `application/json` or
 `application/problem+json` gets an RFC 9457 problem document with the same status, the text as \
 its `detail`, and the ids as members; each error has a `type` of its own. Beyond the statuses that \
 stand with the operations there are 404 for a path that is not there, 405 with `Allow` for a verb \
-that a path does not have, 431 for a head that is too large, and 400 for what is no HTTP.
+that a path does not have, 304 for what a client has already (`If-None-Match`, where there is an \
+`ETag`), 431 for a head that is too large, 400 for what is no HTTP, and 503 where there is no \
+room for another connection.
 
 `GET` may be `HEAD` wherever nothing else is said. Unknown query parameters, and those given \
 twice, are refused."""

@@ -16,6 +16,7 @@ from ingest.api.openapi.parts import Json, schema_ref
 from ingest.api.openapi.schemas import TEXT, closed, said
 from ingest.model.access import Scope
 from ingest.model.item import ProblemKind
+from ingest.settings import ServerSettings
 
 _JOB: Final = "itemSynchronizationJob"
 
@@ -71,14 +72,14 @@ SAMPLES: Final[Mapping[type[errors.IngestError], errors.IngestError]] = MappingP
                 "This service is not called 'evil.example': ask for localhost, for its address, or "
                 "for a name that server.allowed_hosts holds"
             ),
-            access.BodyTooLargeError(1024**2),
-            access.BodyTooSlowError(30.0),
+            access.BodyTooLargeError(ServerSettings().max_body_bytes),
+            access.BodyTooSlowError(ServerSettings().request_within_s),
             access.IssuerUnavailableError(
                 "The issuer's keys (auth.jwt_jwks_url) cannot be had now, so that no token of it "
                 "can be checked: try again in a moment"
             ),
             access.OverloadedError(
-                "512 requests are under way, which is all that are taken at the same time "
+                "512 requests to look are under way, which is all that are taken at the same time "
                 "(server.max_requests): try again in a moment"
             ),
         )
