@@ -119,19 +119,31 @@ async def complete_headers(request: web.Request, response: web.StreamResponse) -
 async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
-    except errors.IngestError as error:
-        return _failure(request, error)
-    except web.HTTPException as error:
-        return _refusal(request, error)
     except ConnectionResetError:
         raise  # the caller is gone; there is nobody to answer
-    except Exception:  # noqa: BLE001 - the last resort, whatever it is: logged whole, answered
-        _log.exception("request failed unexpectedly", method=request.method, path=request.path)
-        detail = (
-            "The service failed to answer; this is a fault of the service, and its log tells more "
-            f"under request id {request[REQUEST_ID]}"
-        )
-        return _response(request, 500, detail)
+    except Exception as error:
+        if request.writer.output_size == 0:
+            return _answer_to(request, error)
+        # A second answer would stand in the middle of the first. Broken off, that one is incomplete
+        # to whoever reads it.
+        _log.warning("answer broken off", path=request.path, reason=str(error))
+        raise ConnectionResetError("an answer is on its way already") from error
+
+
+def _answer_to(request: web.Request, error: Exception) -> web.Response:
+    if isinstance(error, errors.IngestError):
+        return _failure(request, error)
+    if isinstance(error, web.HTTPException):
+        return _refusal(request, error)
+    # The last resort, whatever it is: logged whole, answered.
+    _log.error(
+        "request failed unexpectedly", method=request.method, path=request.path, exc_info=error
+    )
+    detail = (
+        "The service failed to answer; this is a fault of the service, and its log tells more "
+        f"under request id {request[REQUEST_ID]}"
+    )
+    return _response(request, 500, detail)
 
 
 def _failure(request: web.Request, error: errors.IngestError) -> web.Response:

@@ -3,13 +3,21 @@
 import asyncio
 
 import pytest
-from aiohttp import ClientResponse, web
+import structlog
+from aiohttp import ClientPayloadError, ClientResponse, web
+from aiohttp.test_utils import TestClient, TestServer
 from pytest_aiohttp import AiohttpClient
 
-from ingest.api.keys import LIFECYCLE
-from ingest.app import ENGINE
+from ingest.api.keys import DATABASE, LIFECYCLE
+from ingest.app import ENGINE, create_app
+from ingest.errors import DatabaseUnavailableError
+from ingest.model.access import Scope
+from ingest.settings import Settings
+from ingest.storage.tokens import TokenStore
+from tests.support.access import bearer, make_token, token_needed
 from tests.support.scripted_job import ScriptedJob
 from tests.support.service import DEADLINE_S, Client, ended, json_of, use_jobs
+from tests.support.wire import listening, request
 
 
 @pytest.fixture
@@ -118,3 +126,48 @@ async def test_there_is_no_stream_of_an_unknown_execution(jobs: Client) -> None:
     response = await jobs.get("/executions/7/events", headers={"Accept": "text/event-stream"})
     assert response.status == 404
     assert await response.text() == "Could not find job execution for execution id 7"
+
+
+async def test_a_stream_ends_with_its_token(settings: Settings) -> None:
+    """Who has opened one does not go on listening once the token is revoked; others do."""
+    app, job = create_app(token_needed(settings)), ScriptedJob()
+    use_jobs(app, job)
+    async with TestClient(TestServer(app)) as client:
+        operator, reader = [
+            bearer(await make_token(app, name, scope))
+            for name, scope in (("operator", Scope.OPERATE), ("reader", Scope.READ))
+        ]
+        assert (await client.post("/sync", headers=operator)).status == 200
+        async with asyncio.timeout(DEADLINE_S):
+            await job.started.wait()
+        streams = [
+            await client.get("/executions/1/events", headers=one) for one in (operator, reader)
+        ]
+        for stream in streams:
+            assert await next_document(stream) is not None
+        await TokenStore(app[DATABASE]).revoke("reader")
+        with pytest.raises(ClientPayloadError):
+            await documents(streams[1])
+        job.release()
+        assert '"status":"COMPLETED"' in (await documents(streams[0]))[-1]
+
+
+async def test_a_stream_that_fails_is_broken_off(app: web.Application) -> None:
+    """An error that comes when an answer has begun is no second answer in the middle of it."""
+
+    async def fail_half_way(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(b"half")
+        raise DatabaseUnavailableError("It cannot be used", is_passing=True)
+
+    app.router.add_get("/half", fail_half_way)
+    async with listening(app) as wire:
+        line = await wire.connect(request("GET", "/half"))
+        with structlog.testing.capture_logs() as logged:
+            answer = (await line.rest()).decode()
+    assert answer.startswith("HTTP/1.1 200 OK\r\n")
+    assert answer.endswith("\r\n\r\n4\r\nhalf\r\n")
+    assert [(one["event"], one["reason"]) for one in logged] == [
+        ("answer broken off", "It cannot be used")
+    ]
