@@ -75,10 +75,10 @@ class Site(web.BaseSite):
             lambda: Connection(server, self._limits, self._crowd),
             self._host,
             self._port,
-            backlog=self._backlog,
+            backlog=self._limits.accepted_at_once,  # that, too, is what it means to asyncio
         )
         for listener in self._server.sockets:
-            # Said to the kernel alone: asyncio would accept as many in one go.
+            # Said to the kernel alone.
             with listener.dup() as same:
                 same.listen(WAITING_MAX)
 

@@ -18,6 +18,11 @@ STALLED_S: Final = 60.0
 #: asyncio accepts in one go before we can count them.
 FILES_RESERVED: Final = 256
 
+#: So many connections are accepted in one go, before any is counted or closed; fewer where few
+#: files are left for them, for without a file asyncio accepts nothing at all for a second.
+ACCEPTED_AT_ONCE: Final = 128
+_FILES_LEFT_FOR_EACH: Final = 16
+
 #: More open files than this are not asked for.
 _FILES_MAX: Final = 65536
 
@@ -32,6 +37,7 @@ class ConnectionLimits:
     head_within_s: float
     keep_alive_s: float = KEEP_ALIVE_S
     stalled_s: float = STALLED_S
+    accepted_at_once: int = ACCEPTED_AT_ONCE
 
     @classmethod
     def of(cls, settings: ServerSettings) -> "ConnectionLimits":
@@ -50,7 +56,8 @@ class ConnectionLimits:
                 remedy="raise the limit of open files (ulimit -n, LimitNOFILE)",
             )
             limits = evolve(limits, max_connections=possible)
-        return limits
+        at_once = (files - limits.max_connections) // _FILES_LEFT_FOR_EACH
+        return evolve(limits, accepted_at_once=max(1, min(at_once, ACCEPTED_AT_ONCE)))
 
 
 def allow_open_files() -> int:
