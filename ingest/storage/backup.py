@@ -21,6 +21,9 @@ _STEP_PAGES: Final = 1000
 #: Where SQLite keeps what is not in a database's file yet. Of another database, it would spoil it.
 _BESIDE: Final = ("-wal", "-journal")
 
+#: What the names of files end in that belong to a database beside them.
+_PARTS: Final = (*_BESIDE, "-shm", ".lock")
+
 
 @frozen(kw_only=True)
 class Backup:
@@ -77,13 +80,7 @@ def _refuse(database: Path, target: Path, *, overwrite: bool) -> None:
     """Raise if *target* must not be written."""
     if not target.parent.is_dir():
         raise BackupError(f"The folder {target.parent} is not there: make it, or name another")
-    for beside in _BESIDE:
-        other = target.with_name(target.name + beside)
-        if other.exists() and other.stat().st_size:
-            raise BackupError(
-                f"{other} is there: it belongs to another database, and would spoil the copy. "
-                "Move it away, or name another file"
-            )
+    _refuse_parts(target)
     if not os.path.lexists(target):
         return
     if target.exists() and target.samefile(database):
@@ -94,6 +91,24 @@ def _refuse(database: Path, target: Path, *, overwrite: bool) -> None:
         raise BackupError(f"{target} is no regular file: name another")
     if is_owned(target):
         raise BackupError(f"{target} is the database of a running service: name another file")
+
+
+def _refuse_parts(target: Path) -> None:
+    """Raise if the copy would be taken for a part of a database, or have somebody else's part."""
+    for ending in _PARTS:
+        owned_by = target.name.removesuffix(ending)
+        if owned_by not in {"", target.name} and target.with_name(owned_by).exists():
+            raise BackupError(
+                f"{target} is, or would be, a part of the database {owned_by}, and would spoil it: "
+                "name another file"
+            )
+    for beside in _BESIDE:
+        other = target.with_name(target.name + beside)
+        if other.exists() and other.stat().st_size:
+            raise BackupError(
+                f"{other} is there: it belongs to another database, and would spoil the copy. "
+                "Move it away, or name another file"
+            )
 
 
 @contextmanager

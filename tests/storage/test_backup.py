@@ -210,6 +210,27 @@ def test_what_must_not_be_overwritten(
     assert content(path) == before
 
 
+@pytest.mark.parametrize("ending", ["-wal", "-shm", "-journal", ".lock"])
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_part_of_a_database_is_not_overwritten(
+    path: Path, ending: str, *, is_there: bool
+) -> None:
+    """A copy in the place of a log or of a lock would spoil the database that it belongs to."""
+    target = path.with_name(path.name + ending)
+    if is_there:
+        target.write_text("its own")
+    with pytest.raises(BackupError, match=r"a part of the database ingest\.db"):
+        back_up(path, target, overwrite=True)
+    assert target.exists() == is_there
+    assert not is_there or target.read_text() == "its own"
+
+
+@pytest.mark.parametrize("name", ["-wal", ".lock", "other.lock"])
+def test_a_name_that_only_looks_like_a_part_will_do(path: Path, target: Path, name: str) -> None:
+    """Where there is no such database, there is nothing to spoil."""
+    assert back_up(path, target.with_name(name)).report.faults == []
+
+
 async def test_the_database_of_another_service_is_not_overwritten(path: Path, target: Path) -> None:
     """A file that a service works on is left alone, also with --force."""
     shutil.copy(path, target)
