@@ -32,6 +32,7 @@ from ingest.api.keys import (
 )
 from ingest.api.limits import LIMITS, Limits
 from ingest.api.metrics import LOOKOUT, Lookout, count_requests
+from ingest.api.probes import answering_probes
 from ingest.api.routes import ROUTES
 from ingest.banks import create_bank, push_notices, traffic_of
 from ingest.items.migration import Migration
@@ -76,7 +77,12 @@ def create_app(settings: Settings, *, allow_unauthenticated: bool = False) -> we
     """
     ignore_unknown_expectations()
     app = web.Application(
-        middlewares=[count_requests, answer_errors, guard],
+        middlewares=[
+            answering_probes(is_logged=settings.log.level == "DEBUG"),
+            count_requests,
+            answer_errors,
+            guard,
+        ],
         client_max_size=settings.server.max_body_bytes,
     )
     app[SETTINGS] = settings

@@ -85,7 +85,7 @@ _BODY_UNREAD: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.REQUEST_
 
 _REQUEST_ID: Final = re.compile(r"[\x21-\x7e]{1,128}", re.ASCII)
 _REQUEST_ID_BYTES: Final = 16
-_ID_NAMED: Final = istr("X-Request-ID")
+REQUEST_ID_NAMED: Final = istr("X-Request-ID")
 #: Where a request keeps its id.
 REQUEST_ID: Final = web.RequestKey("request_id", str)
 _PROBES: Final = "/health"
@@ -94,13 +94,7 @@ _PROBES: Final = "/health"
 @web.middleware
 async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answer every failure in words, and give each request an id that its log lines carry."""
-    given = request.headers.get(_ID_NAMED)
-    request_id = (
-        given
-        if given is not None and _REQUEST_ID.fullmatch(given)
-        else os.urandom(_REQUEST_ID_BYTES).hex()
-    )
-    request[REQUEST_ID] = request_id
+    request[REQUEST_ID] = request_id = request_id_of(request)
     # For good: aiohttp runs each request in a task, and so in a context, of its own.
     structlog.contextvars.bind_contextvars(request_id=request_id)
     response = await _answer(request, handler)
@@ -109,11 +103,21 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
     return response
 
 
+def request_id_of(request: web.Request) -> str:
+    """Return the id that a request brings along, if it is one, or a new one."""
+    given = request.headers.get(REQUEST_ID_NAMED)
+    if given is not None and _REQUEST_ID.fullmatch(given):
+        return given
+    return os.urandom(_REQUEST_ID_BYTES).hex()
+
+
 async def complete_headers(request: web.Request, response: web.StreamResponse) -> None:
     """Put on an answer, a stream too, what each has (for ``on_response_prepare``)."""
+    if REQUEST_ID_NAMED in response.headers:
+        return  # it was made with all of them
     browser.add_headers(response)
     if REQUEST_ID in request:
-        response.headers[_ID_NAMED] = request[REQUEST_ID]
+        response.headers[REQUEST_ID_NAMED] = request[REQUEST_ID]
 
 
 async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
