@@ -7,11 +7,12 @@ from importlib.metadata import version
 from typing import Final
 
 from attrs import define
-from prometheus_client import CollectorRegistry, GCCollector, Histogram, Info, ProcessCollector
+from prometheus_client import CollectorRegistry, GCCollector, Histogram, Info
 from prometheus_client.core import Metric
 from prometheus_client.exposition import choose_encoder
 
 from ingest.metrics.jobs import JobMetrics
+from ingest.metrics.process import OwnProcess
 from ingest.metrics.requests import RequestMetrics
 from ingest.metrics.state import StateMetrics
 from ingest.storage.schema import NEWEST
@@ -47,7 +48,7 @@ class Metrics:
                 "schema": NEWEST,
             }
         )
-        ProcessCollector(registry=registry)
+        OwnProcess(registry=registry)
         GCCollector(registry=registry)
 
     def loop_was_late(self, lag_s: float) -> None:
