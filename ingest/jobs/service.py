@@ -29,11 +29,13 @@ _NO_PARAMETERS: Final = JobParameters()
 #: How a start is answered that is not refused; a refusal is named by its error's code.
 STARTED: Final = "started"
 
-#: How an abandon is answered: carried out; nothing ran; its work goes on; its work has ended, and
-#: that could not be written. A refusal is named by its error's code.
+#: How an abandon is answered: carried out; nothing ran; its work goes on after the whole grace, or
+#: after the shorter wait that its caller wanted; its work has ended, and that could not be written.
+#: A refusal is named by its error's code.
 ABANDONED: Final = "abandoned"
 NOTHING: Final = "nothing"
 STOPPING: Final = "stopping"
+IMPATIENT: Final = "impatient"
 UNRECORDED: Final = "unrecorded"
 
 #: What becomes of an answer to somebody who went away, or of a fault of ours.
@@ -117,7 +119,7 @@ class JobService:
             became = await self._engine.abandon(
                 instance, ask, wait_s=waits, execution_id=execution_id
             )
-            outcome.name = _abandon_outcome(became)
+            outcome.name = _abandon_outcome(became, is_whole=waits == longest)
         return instance, became
 
     def stack(self, execution_id: int) -> list[str] | None:
@@ -209,9 +211,11 @@ def _answered(job_name: str, tell: Callable[[str, str, float], None]) -> Iterato
         tell(job_name, outcome.name, time.perf_counter() - began)
 
 
-def _abandon_outcome(became: Abandonment) -> str:
+def _abandon_outcome(became: Abandonment, *, is_whole: bool) -> str:
     if isinstance(became, Abandoned):
         return ABANDONED
     if isinstance(became, NothingToAbandon):
         return NOTHING
-    return STOPPING if became.unrecorded is None else UNRECORDED
+    if became.unrecorded is not None:
+        return UNRECORDED
+    return STOPPING if is_whole else IMPATIENT

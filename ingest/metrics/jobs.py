@@ -25,11 +25,13 @@ _START_OUTCOMES: Final = (
     *("service_stopping", "start_pending", "database_in_use", "database_unavailable"),
 )
 _ABANDON_OUTCOMES: Final = (
-    *(service.ABANDONED, service.NOTHING, service.STOPPING, service.UNRECORDED, service.NO_ANSWER),
-    *("execution_not_running", "start_pending"),
+    *(service.ABANDONED, service.NOTHING, service.STOPPING, service.IMPATIENT),
+    *(service.UNRECORDED, service.NO_ANSWER, "execution_not_running", "start_pending"),
 )
 #: After these outcomes something ran, so that its wind-down was waited for.
-_WAITED_FOR: Final = frozenset({service.ABANDONED, service.STOPPING, service.UNRECORDED})
+_WAITED_FOR: Final = frozenset(
+    {service.ABANDONED, service.STOPPING, service.IMPATIENT, service.UNRECORDED}
+)
 
 
 @define
@@ -136,7 +138,8 @@ class JobMetrics:
         self._abandons = Counter(
             "ingest_abandons_total",
             "Abandons asked for, by how they were answered: abandoned, nothing (ran), stopping "
-            "(503: the work goes on), unrecorded (503: its end cannot be written), or the code "
+            "(503: the work goes on after the whole grace), impatient (503 after the shorter wait "
+            "that the caller wanted), unrecorded (503: its end cannot be written), or the code "
             "of the refusal.",
             ["job_name", "outcome"],
             registry=registry,

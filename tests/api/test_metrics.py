@@ -44,6 +44,15 @@ def has_ended(times: int) -> Callable[[Scrape], bool]:
     )
 
 
+def outcomes(found: Scrape, name: str) -> dict[str, float]:
+    """Return how often the synchronization was answered how."""
+    return {
+        labels["outcome"]: count
+        for labels, count in found.series(name)
+        if labels["job_name"] == SYNC and count
+    }
+
+
 @pytest.fixture
 def job(app: web.Application) -> ScriptedJob:
     """The job that the service runs in the place of its synchronization."""
@@ -173,17 +182,30 @@ async def test_answers_to_starts_and_abandons_are_counted(jobs: Client, job: Scr
     assert (await jobs.put("/abandon/1")).status == 200
     assert (await jobs.put("/abandon/1")).status == 200
     found = await scrape(jobs)
-    starts, abandons = (
-        {
-            labels["outcome"]: count
-            for labels, count in found.series(name)
-            if labels["job_name"] == SYNC and count
-        }
-        for name in ("ingest_starts_total", "ingest_abandons_total")
-    )
+    starts = outcomes(found, "ingest_starts_total")
     assert starts == {"started": 1, "job_already_running": 1}
-    assert abandons == {"execution_not_running": 1, "stopping": 1, "abandoned": 1, "nothing": 1}
+    abandons = outcomes(found, "ingest_abandons_total")
+    assert abandons == {"execution_not_running": 1, "impatient": 1, "abandoned": 1, "nothing": 1}
     assert found.value("ingest_abandon_duration_seconds_count", job_name=SYNC) == 2
+
+
+async def test_an_abandon_that_waited_in_vain_is_told_from_one_that_would_not_wait(
+    settings: Settings, aiohttp_client: AiohttpClient
+) -> None:
+    """Who waited for the whole grace met a job that hangs; who wanted no more than 0 s did not."""
+    server = evolve(settings.server, abandon_grace_s=0.05)
+    app = create_app(evolve(settings, server=server))
+    job = ScriptedJob(when_told=WhenTold.WIND_DOWN)
+    use_jobs(app, job, ScriptedJob(name=MIGRATE))
+    client = await aiohttp_client(app)
+    await begun(client, job)
+    for headers in ({"Prefer": "wait=0"}, {}, {"Prefer": "wait=60"}):
+        assert (await client.put("/abandon/1", headers=headers)).status == 503
+    assert outcomes(await scrape(client), "ingest_abandons_total") == {
+        "impatient": 1,
+        "stopping": 2,
+    }
+    job.may_wind_down.set()
 
 
 async def test_both_formats(client: Client) -> None:
