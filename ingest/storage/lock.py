@@ -56,10 +56,12 @@ class DatabaseLock:
 
         Raises:
             ConfigurationError: The lock file cannot be made or written where the database is to
-                be, something else has its name, or the database file has other names.
+                be, something else has its name, the database file has other names, or it may not
+                be written.
             DatabaseInUseError: Another process has it; the message names that process.
         """
         self._refuse_other_names()
+        self._refuse_unwritable()
         deadline = asyncio.get_running_loop().time() + wait_s
         while True:
             descriptor = self._opened()
@@ -151,6 +153,17 @@ class DatabaseLock:
                 f"find -samefile {self._database}, and remove them, or use a symbolic link"
             )
 
+    def _refuse_unwritable(self) -> None:
+        """Raise if SQLite would open the database all the same, and fail at the first write."""
+        for ending in ("", "-wal", "-shm"):
+            path = self._database.with_name(self._database.name + ending)
+            if path.exists() and not os.access(path, os.W_OK, effective_ids=True):
+                raise ConfigurationError(
+                    f"database.url: {path} cannot be written by this user (uid {os.geteuid()}; it "
+                    f"belongs to uid {path.stat().st_uid}): give it to the user that the service "
+                    "runs as, with chown"
+                )
+
     def _opened(self) -> int:
         try:
             # Looked at first: opening a device may do something.
@@ -161,14 +174,25 @@ class DatabaseLock:
             if error.errno in _IRREGULAR:
                 self._refuse_irregular(0)
             raise ConfigurationError(
-                f"database.url: cannot make the lock file {self.path}: {error.strerror}"
+                f"database.url: cannot open or make the lock file {self.path}: {error.strerror}. "
+                "The user that the service runs as must be able to write it, and the folder"
             ) from error
         try:
             self._refuse_irregular(os.fstat(descriptor).st_mode)
+            if os.geteuid() == 0:
+                self._give_away(descriptor)
         except BaseException:
             os.close(descriptor)
             raise
         return descriptor
+
+    def _give_away(self, descriptor: int) -> None:
+        """Let the lock file belong to whom the database does.
+
+        Root looks after databases of services that run as somebody else, who could not open it.
+        """
+        owner = (self._database if self._database.exists() else self.path.parent).stat()
+        os.fchown(descriptor, owner.st_uid, owner.st_gid)
 
     def _refuse_irregular(self, mode: int) -> None:
         if not stat.S_ISREG(mode):
