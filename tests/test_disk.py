@@ -42,12 +42,14 @@ def can_mount() -> bool:
 
 
 @asynccontextmanager
-async def small_disk(settings: Settings, directory: Path) -> AsyncIterator[Disk]:
+async def small_disk(
+    settings: Settings, directory: Path, *, items_per_s: int
+) -> AsyncIterator[Disk]:
     """Run the service with its database on a small file system of its own."""
     directory.mkdir()  # noqa: ASYNC240 - a moment, before anything runs
     url = str(directory / "ingest.db")
     on_it = evolve(settings, database=DatabaseSettings(url=url))
-    async with serving(on_it, *RATE, within=(*MOUNTED, str(directory))) as service:
+    async with serving(on_it, *_rate(items_per_s), within=(*MOUNTED, str(directory))) as service:
         ballast = Path(f"/proc/{service.process.pid}/root{directory}/ballast")
 
         def fill() -> None:
@@ -63,9 +65,11 @@ async def small_disk(settings: Settings, directory: Path) -> AsyncIterator[Disk]
 
 
 @asynccontextmanager
-async def limited_files(settings: Settings, _directory: Path) -> AsyncIterator[Disk]:
+async def limited_files(
+    settings: Settings, _directory: Path, *, items_per_s: int
+) -> AsyncIterator[Disk]:
     """Run the service; full is when its files may not grow: SQLite calls it an I/O error."""
-    async with serving(settings, *RATE) as service:
+    async with serving(settings, *_rate(items_per_s)) as service:
         pid = await service.pid()
         unlimited = resource.prlimit(pid, resource.RLIMIT_FSIZE)
 
@@ -76,8 +80,14 @@ async def limited_files(settings: Settings, _directory: Path) -> AsyncIterator[D
             yield Disk(client, service, lambda: limit_to(1), lambda: limit_to(unlimited[0]))
 
 
-#: Fast enough to end soon, slow enough to be met in the middle.
-RATE: Final = ("--max-items-per-second", "20")
+def _rate(items_per_s: int) -> tuple[str, str]:
+    return "--max-items-per-second", str(items_per_s)
+
+
+#: Of a bank of 20 items: one that ends soon, and one that is met in the middle however slowly the
+#: disk is filled.
+SOON: Final = 10
+LATE: Final = 2
 
 DISKS: Final = [
     pytest.param(
@@ -88,7 +98,7 @@ DISKS: Final = [
     pytest.param(limited_files, id="limited files"),
 ]
 
-Open = Callable[[Settings, Path], Any]
+Open = Callable[..., Any]
 
 
 async def told(response: ClientResponse) -> tuple[int, str]:
@@ -111,7 +121,7 @@ async def test_a_start_on_a_full_disk_is_refused_in_words(
     settings: Settings, tmp_path: Path, open_disk: Open
 ) -> None:
     """503 that says why; with room again the very next start works, without a restart."""
-    async with open_disk(settings, tmp_path / "disk") as disk:
+    async with open_disk(settings, tmp_path / "disk", items_per_s=SOON) as disk:
         disk.fill()
         status, text = await told(await disk.client.post("/sync"))
         assert status == 503
@@ -130,7 +140,7 @@ async def test_a_job_outlasts_a_full_disk(
     settings: Settings, tmp_path: Path, open_disk: Open
 ) -> None:
     """Filled in mid-run and given room again, the job COMPLETES as if nothing had been."""
-    async with open_disk(settings, tmp_path / "disk") as disk:
+    async with open_disk(settings, tmp_path / "disk", items_per_s=SOON) as disk:
         await synchronizing(disk.client)
         disk.fill()
         await disk.service.logged("trying again")
@@ -146,7 +156,7 @@ async def test_an_abandon_on_a_full_disk_is_never_false(
     settings: Settings, tmp_path: Path, open_disk: Open
 ) -> None:
     """503 STOPPING until the end is on record; a start is 503, no 409; then all is well."""
-    async with open_disk(settings, tmp_path / "disk") as disk:
+    async with open_disk(settings, tmp_path / "disk", items_per_s=LATE) as disk:
         await synchronizing(disk.client)
         disk.fill()
         async with disk.client.put("/abandon/1", headers={"Prefer": "wait=1"}) as response:
