@@ -51,7 +51,7 @@ class Amounts:
 
 
 _LONG: Final = Amounts(rounds=1000, sigterm_rounds=200, storms=50, stubborn=100)
-_QUICK: Final = Amounts(rounds=50, sigterm_rounds=10, storms=4, stubborn=8)
+_QUICK: Final = Amounts(rounds=30, sigterm_rounds=8, storms=3, stubborn=4)
 
 
 def main() -> int:
@@ -79,7 +79,7 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/soak", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="about a minute of it")
+    parser.add_argument("--quick", action="store_true", help="half a minute of it")
     parser.add_argument("--rounds", type=int, metavar="N", help="rounds that end by kill -9")
     parser.add_argument("--sigterm-rounds", type=int, metavar="N", help="that end by a signal")
     parser.add_argument("--storms", type=int, metavar="N", help="100 starts and 100 abandons each")
