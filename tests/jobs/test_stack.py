@@ -1,16 +1,19 @@
 """Where a job stands, for those whom it keeps waiting."""
 
 import asyncio
+import gc
 import re
+import sys
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
+from types import FrameType
 from typing import Any
 
 import pytest
 
 from ingest.aio import finish
-from ingest.jobs.stack import place_of, place_of_thread, stack_of
+from ingest.jobs.stack import place_of, place_of_thread, stack_of, thread_frames
 from ingest.slices import Slice, Slices
 from tests.support.service import DEADLINE_S
 
@@ -146,3 +149,18 @@ async def test_code_without_a_file_is_no_place() -> None:
     assert place.endswith("in calls")
     event.set()
     await task
+
+
+def test_no_garbage_is_collected_while_threads_are_looked_at(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A collection that begins in the middle can hang CPython 3.11 for ever: it has to wait."""
+    real = sys._current_frames
+
+    def look() -> dict[int, FrameType]:
+        assert not gc.isenabled()
+        return real()
+
+    monkeypatch.setattr(sys, "_current_frames", look)
+    assert threading.get_ident() in thread_frames()
+    assert gc.isenabled()

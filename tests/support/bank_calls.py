@@ -1,6 +1,5 @@
 """What tests ask of an item bank, in one call each."""
 
-import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import aclosing
@@ -9,6 +8,7 @@ from types import FrameType
 
 import ingest
 from ingest.bank.base import ItemBank, Listing, Wanted
+from ingest.jobs.stack import thread_frames
 from ingest.model.item import Document, History, Rejected
 
 _OURS = str(Path(ingest.__file__).parent)
@@ -54,7 +54,7 @@ def threads_at_work() -> list[str]:
     """
     names = {thread.ident: thread.name for thread in threading.enumerate()}
     busy = []
-    for ident, frame in sys._current_frames().items():
+    for ident, frame in thread_frames().items():
         if ident == threading.get_ident() or names.get(ident) in _ONLOOKERS:
             continue
         files = list(_files(frame))
