@@ -38,7 +38,7 @@ from ingest.storage.transitions import (
     add_event,
     add_stop_asks,
     end,
-    traffic_values,
+    record_traffic,
     transition,
     utc_now,
 )
@@ -175,11 +175,7 @@ class ExecutionStore:
             outcome = decide(before.progress)
             end(connection, execution_id, outcome.status, outcome.exit_message, work_ended_at)
             if traffic.requests:
-                connection.execute(
-                    update(job_execution_progress)
-                    .where(job_execution_progress.c.job_execution_id == execution_id)
-                    .values(traffic_values(traffic))
-                )
+                record_traffic(connection, execution_id, traffic)
             add_event(connection, execution_id, EventName.ENDED, "service", outcome.status)
             return load_execution(connection, execution_id)
 

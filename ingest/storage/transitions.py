@@ -23,7 +23,12 @@ from ingest.model.job import (
 from ingest.model.text import storable
 from ingest.model.traffic import Traffic
 from ingest.storage.database import AnyRow
-from ingest.storage.tables import job_execution, job_execution_event, step_execution
+from ingest.storage.tables import (
+    job_execution,
+    job_execution_event,
+    job_execution_progress,
+    step_execution,
+)
 
 
 def utc_now() -> datetime:
@@ -38,6 +43,15 @@ def traffic_values(traffic: Traffic) -> dict[str, int]:
         "requests_retried": traffic.retried,
         "requests_waited_ms": round(traffic.waited_s * 1000),
     }
+
+
+def record_traffic(connection: Connection, execution_id: int, traffic: Traffic) -> None:
+    """Put on record all that an execution has asked of the bank."""
+    connection.execute(
+        update(job_execution_progress)
+        .where(job_execution_progress.c.job_execution_id == execution_id)
+        .values(traffic_values(traffic))
+    )
 
 
 def end(
